@@ -75,6 +75,7 @@ struct vfi_msg;
 /* A row of the table. */
 struct vfi_op {
 	const char *name; /* as the protocol spells it, without FUSE_; NULL: unused number */
+	uint16_t op;	  /* offset of its member in virtiofs_fs_ops; 0: it has none */
 	uint16_t in_min;  /* bytes of the fixed part: shorter than max comes from an older */
 	uint16_t in_max;  /* guest and is extended with zeros */
 	uint16_t out;	  /* bytes of the fixed part of a success's body: room that must be there */
@@ -87,7 +88,7 @@ struct vfi_op {
 	/* Bytes of payload in and out the decoded fixed part claims; NULL: all there are. */
 	size_t (*payload_in)(const struct vfi_msg *msg);
 	size_t (*payload_out)(const struct vfi_msg *msg);
-	/* Call the op. NULL: never (VFI_OP_CORE), or answered with ENOSYS. */
+	/* Call the op, which is there. NULL: it has none. */
 	void (*run)(struct vfi_msg *msg, const struct virtiofs_fs_ops *ops, void *session,
 		    struct virtiofs_req *req);
 };
@@ -124,6 +125,12 @@ struct vfi_msg {
 		struct virtiofs_fuse_ioctl_in ioctl;
 		struct virtiofs_fuse_batch_forget_in batch_forget;
 		struct virtiofs_fuse_interrupt_in interrupt;
+		struct virtiofs_fuse_forget_in forget;
+		struct virtiofs_fuse_rename_in rename;
+		struct virtiofs_fuse_rename2_in rename2;
+		struct virtiofs_fuse_link_in link;
+		struct virtiofs_fuse_lk_in lk;
+		struct virtiofs_fuse_removemapping_in removemapping;
 		uint64_t align;
 	} args;
 	const char *name[2];
@@ -153,8 +160,11 @@ static inline bool vfi_can_reply(const struct vfi_msg *msg)
  */
 int vfi_decode(struct vfi_msg *msg);
 
-/* Hand the decoded request to its op; an op that is NULL is answered with ENOSYS. */
-void vfi_dispatch(struct vfi_msg *msg, const struct virtiofs_fs_ops *ops, void *session,
+/*
+ * Hand the decoded request to its op. Returns false: the filesystem has no such op,
+ * and nothing was called.
+ */
+bool vfi_dispatch(struct vfi_msg *msg, const struct virtiofs_fs_ops *ops, void *session,
 		  struct virtiofs_req *req);
 
 /* ---- encode.c ---- */
@@ -166,8 +176,12 @@ void vfi_dispatch(struct vfi_msg *msg, const struct virtiofs_fs_ops *ops, void *
  */
 uint32_t vfi_encode(struct vfi_msg *msg, int error, const void *body, size_t len,
 		    size_t payload_len);
+/* A success whose @len bytes behind the header are copied; longer than payload_out: ERANGE. */
+uint32_t vfi_encode_buf(struct vfi_msg *msg, const void *buf, size_t len);
 /* A filesystem's error as the protocol allows it: 0, or -1 to -511, else -EIO. */
 int vfi_reply_errno(int error);
+/* Whether a success of this request has a body of exactly @len bytes. */
+bool vfi_reply_fits(const struct vfi_msg *msg, size_t len);
 
 /* ---- init.c ---- */
 
