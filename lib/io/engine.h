@@ -55,6 +55,7 @@ struct vfi_io_engine {
 	const struct vfi_io_engine_ops *ops;
 	const struct virtiofs_env *env;
 	unsigned in_flight; /* operations with the kernel */
+	bool signals_event; /* the kernel writes to event_fd by itself: whoever polls reads it */
 };
 
 /*
