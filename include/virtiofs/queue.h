@@ -47,7 +47,8 @@ VIRTIOFS_API int virtiofs_queue_attach(struct virtiofs_queue *queue, unsigned fl
  * Unbind the queue, so that another thread may attach it. Accepted chains stay
  * with it and are served on.
  * Errors: -EINVAL not attached by this thread; -EBUSY data of a request is being
- * moved by the kernel: run on until it is back, or abort.
+ * moved by the kernel, or virtiofs_device_quiesce() waits for this queue: run on
+ * until that is over, or abort.
  */
 VIRTIOFS_API int virtiofs_queue_detach(struct virtiofs_queue *queue);
 
