@@ -702,14 +702,14 @@ struct virtiofs_fuse_init_out {
 
 #define VIRTIOFS_CUSE_INIT_INFO_MAX 4096
 
-struct cuse_init_in {
+struct virtiofs_cuse_init_in {
 	uint32_t	major;
 	uint32_t	minor;
 	uint32_t	unused;
 	uint32_t	flags;
 };
 
-struct cuse_init_out {
+struct virtiofs_cuse_init_out {
 	uint32_t	major;
 	uint32_t	minor;
 	uint32_t	unused;
