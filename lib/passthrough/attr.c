@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Attributes as the protocol has them. */
+#include "passthrough/share.h"
+
+#include <errno.h>
+#include <sys/sysmacros.h>
+
+void vfi_attr_fill(struct virtiofs_fuse_attr *attr, const struct statx *st)
+{
+	*attr = (struct virtiofs_fuse_attr){
+		.ino = st->stx_ino,
+		.size = st->stx_size,
+		.blocks = st->stx_blocks,
+		.atime = (uint64_t)st->stx_atime.tv_sec,
+		.mtime = (uint64_t)st->stx_mtime.tv_sec,
+		.ctime = (uint64_t)st->stx_ctime.tv_sec,
+		.atimensec = st->stx_atime.tv_nsec,
+		.mtimensec = st->stx_mtime.tv_nsec,
+		.ctimensec = st->stx_ctime.tv_nsec,
+		.mode = st->stx_mode,
+		.nlink = st->stx_nlink,
+		.uid = st->stx_uid,
+		.gid = st->stx_gid,
+		/* The lower half is laid out as the kernel's new_encode_dev(). */
+		.rdev = (uint32_t)makedev(st->stx_rdev_major, st->stx_rdev_minor),
+		.blksize = st->stx_blksize,
+	};
+}
+
+void vfi_entry_fill(const struct vfi_share *share, struct virtiofs_fuse_entry_out *out,
+		    uint64_t nodeid, const struct statx *st)
+{
+	*out = (struct virtiofs_fuse_entry_out){
+		.nodeid = nodeid,
+		.generation = nodeid >> 32,
+		.entry_valid = share->valid,
+		.attr_valid = share->valid,
+	};
+	vfi_attr_fill(&out->attr, st);
+}
+
+void vfi_share_getattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		       const struct virtiofs_fuse_getattr_in *in)
+{
+	struct vfi_guest *guest = session;
+	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
+	struct virtiofs_fuse_attr_out out = { .attr_valid = guest->share->valid };
+	struct statx st;
+	int err = -ESTALE;
+
+	/* A handle says nothing that the inode's own descriptor does not. */
+	(void)in;
+	if (inode) {
+		err = vfi_path_stat(vfi_inode_fd(guest, inode), "", &st);
+		vfi_inode_put(guest, inode);
+	}
+	if (err) {
+		virtiofs_reply_err(req, err);
+		return;
+	}
+	vfi_attr_fill(&out.attr, &st);
+	virtiofs_reply_attr(req, &out);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Node ids: a table of inodes, and an index of it by what they are on this host.
+ *
+ * An inode is held by references, those of operations at work on it, and known by
+ * lookups, those that the guest was told of. Lookups are the guest's word: with
+ * the last it leaves the index and the table, but its descriptor stays open until
+ * the last reference is put. While it is open no other file can have its numbers.
+ */
+#include "passthrough/share.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { FIRST_BUCKETS = 16 };
+
+/* What an inode is on this host. */
+struct identity {
+	uint64_t dev;
+	uint64_t ino;
+	uint64_t mount;
+};
+
+static struct vfi_inode_local *local_of(const struct vfi_guest *guest,
+					const struct vfi_inode *inode)
+{
+	return vfi_table_local(&guest->inodes, inode);
+}
+
+static struct identity identify(const struct statx *st)
+{
+	struct identity who = {
+		.dev = (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor,
+		.ino = st->stx_ino,
+		/* Linux 5.8; before, one file seen through two mounts is one inode. */
+		.mount = st->stx_mask & STATX_MNT_ID ? st->stx_mnt_id : 0,
+	};
+
+	return who;
+}
+
+static struct identity identity_of(const struct vfi_inode *inode)
+{
+	struct identity who = { inode->dev, inode->ino, inode->mount };
+
+	return who;
+}
+
+static bool is_same(struct identity a, struct identity b)
+{
+	return a.ino == b.ino && a.dev == b.dev && a.mount == b.mount;
+}
+
+static uint64_t birth(const struct statx *st)
+{
+	if (!(st->stx_mask & STATX_BTIME))
+		return 0;
+	return (uint64_t)st->stx_btime.tv_sec * 1000000000u + st->stx_btime.tv_nsec;
+}
+
+/* The finalizer of MurmurHash3: every bit of the input reaches every bit of the output. */
+static uint64_t mix(uint64_t h)
+{
+	h = (h ^ h >> 33) * 0xff51afd7ed558ccdu;
+	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
+	return h ^ h >> 33;
+}
+
+static uint64_t hash(const struct vfi_guest *guest, struct identity who)
+{
+	return mix(mix(mix(guest->seed ^ who.ino) ^ who.dev) ^ who.mount);
+}
+
+/* Shards go by the upper bits of a hash, buckets by the lower. */
+static struct vfi_inode_shard *shard_of(struct vfi_guest *guest, uint64_t h)
+{
+	return &guest->shards[(h >> 32) % VFI_INODE_SHARDS];
+}
+
+static struct vfi_inode **bucket_of(struct vfi_inode_shard *shard, uint64_t h)
+{
+	return &shard->buckets[h & (shard->size - 1)];
+}
+
+static struct vfi_inode *search(struct vfi_guest *guest, struct vfi_inode_shard *shard, uint64_t h,
+				struct identity who)
+{
+	struct vfi_inode *inode = *bucket_of(shard, h);
+
+	while (inode && !is_same(identity_of(inode), who))
+		inode = local_of(guest, inode)->next;
+	return inode;
+}
+
+/* Where there are more inodes than buckets, double them; without memory chains get longer. */
+static void maybe_grow(struct vfi_guest *guest, struct vfi_inode_shard *shard)
+{
+	struct vfi_inode **old = shard->buckets;
+	uint32_t old_size = shard->size;
+	struct vfi_inode **buckets;
+
+	if (shard->count <= old_size || old_size > UINT32_MAX / 2)
+		return;
+	buckets = vfi_alloc_array(&guest->share->env, (size_t)old_size * 2,
+				  sizeof(struct vfi_inode *));
+	if (!buckets)
+		return;
+	shard->buckets = buckets;
+	shard->size = old_size * 2;
+	for (uint32_t i = 0; i < old_size; i++) {
+		struct vfi_inode *inode = old[i];
+
+		while (inode) {
+			struct vfi_inode *next = local_of(guest, inode)->next;
+			struct vfi_inode **bucket =
+				bucket_of(shard, hash(guest, identity_of(inode)));
+
+			local_of(guest, inode)->next = *bucket;
+			*bucket = inode;
+			inode = next;
+		}
+	}
+	vfi_free(&guest->share->env, old, old_size * sizeof(struct vfi_inode *));
+}
+
+/* The last that held an inode the guest does not know any more has put it. */
+static void released(void *arg, void *record, void *local)
+{
+	struct vfi_guest *guest = arg;
+	struct vfi_inode_local *inode = local;
+
+	(void)record;
+	close(inode->fd);
+	vfi_budget_give(&guest->share->inodes);
+}
+
+static int init_shard(struct vfi_guest *guest, struct vfi_inode_shard *shard)
+{
+	shard->buckets =
+		vfi_alloc_array(&guest->share->env, FIRST_BUCKETS, sizeof(struct vfi_inode *));
+	if (!shard->buckets)
+		return -ENOMEM;
+	shard->size = FIRST_BUCKETS;
+	pthread_mutex_init(&shard->lock, NULL);
+	return 0;
+}
+
+static void destroy_shards(struct vfi_guest *guest)
+{
+	for (unsigned i = 0; i < VFI_INODE_SHARDS; i++) {
+		struct vfi_inode_shard *shard = &guest->shards[i];
+
+		if (!shard->buckets)
+			continue;
+		pthread_mutex_destroy(&shard->lock);
+		vfi_free(&guest->share->env, shard->buckets,
+			 shard->size * sizeof(struct vfi_inode *));
+	}
+}
+
+int vfi_inodes_init(struct vfi_guest *guest)
+{
+	const struct vfi_table_options options = {
+		.max = guest->share->inodes.max,
+		.record_size = sizeof(struct vfi_inode),
+		.local_size = sizeof(struct vfi_inode_local),
+		.released = released,
+		.arg = guest,
+	};
+	int err = vfi_table_init(&guest->inodes, &options);
+
+	if (err)
+		return err;
+	/* Early after boot there is no entropy, and what is found here must do. */
+	if (getrandom(&guest->seed, sizeof(guest->seed), GRND_NONBLOCK) < 0)
+		guest->seed = (uintptr_t)guest;
+	for (unsigned i = 0; i < VFI_INODE_SHARDS && !err; i++)
+		err = init_shard(guest, &guest->shards[i]);
+	if (err) {
+		destroy_shards(guest);
+		vfi_table_destroy(&guest->inodes);
+	}
+	return err;
+}
+
+void vfi_inodes_destroy(struct vfi_guest *guest)
+{
+	vfi_table_destroy(&guest->inodes);
+	destroy_shards(guest);
+}
+
+struct vfi_inode *vfi_inode_get(struct vfi_guest *guest, uint64_t nodeid)
+{
+	return vfi_table_get(&guest->inodes, nodeid);
+}
+
+void vfi_inode_put(struct vfi_guest *guest, struct vfi_inode *inode)
+{
+	vfi_table_put(&guest->inodes, inode);
+}
+
+int vfi_inode_fd(const struct vfi_guest *guest, const struct vfi_inode *inode)
+{
+	return local_of(guest, inode)->fd;
+}
+
+uint64_t vfi_inode_find(struct vfi_guest *guest, const struct statx *st)
+{
+	struct identity who = identify(st);
+	uint64_t h = hash(guest, who);
+	struct vfi_inode_shard *shard = shard_of(guest, h);
+	struct vfi_inode *inode;
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&shard->lock);
+	inode = search(guest, shard, h, who);
+	/*
+	 * Between the statx and here the file may have gone and its numbers may
+	 * have come to another; that one was born later.
+	 */
+	if (inode && inode->born == birth(st) && inode->type == (st->stx_mode & S_IFMT)) {
+		inode->lookups++;
+		id = vfi_table_id(inode);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return id;
+}
+
+bool vfi_inode_again(struct vfi_guest *guest, struct vfi_inode *inode)
+{
+	struct vfi_inode_shard *shard = shard_of(guest, hash(guest, identity_of(inode)));
+	bool known;
+
+	pthread_mutex_lock(&shard->lock);
+	known = inode->lookups != 0;
+	if (known)
+		inode->lookups++;
+	pthread_mutex_unlock(&shard->lock);
+	return known;
+}
+
+int vfi_inode_reserve(struct vfi_guest *guest, struct vfi_inode **room)
+{
+	void *record, *local;
+	int err;
+
+	if (!vfi_budget_take(&guest->share->inodes))
+		return -ENFILE;
+	err = vfi_table_alloc(&guest->inodes, &record, &local);
+	if (err) {
+		vfi_budget_give(&guest->share->inodes);
+		return err;
+	}
+	*room = record;
+	return 0;
+}
+
+void vfi_inode_cancel(struct vfi_guest *guest, struct vfi_inode *room)
+{
+	vfi_table_cancel(&guest->inodes, room);
+	vfi_budget_give(&guest->share->inodes);
+}
+
+uint64_t vfi_inode_add(struct vfi_guest *guest, struct vfi_inode *room, int fd,
+		       const struct statx *st)
+{
+	struct identity who = identify(st);
+	uint64_t h = hash(guest, who);
+	struct vfi_inode_shard *shard = shard_of(guest, h);
+	struct vfi_inode *inode;
+	uint64_t id;
+
+	room->dev = who.dev;
+	room->ino = who.ino;
+	room->mount = who.mount;
+	room->type = st->stx_mode & S_IFMT;
+	room->born = birth(st);
+	room->lookups = 1;
+	local_of(guest, room)->fd = fd;
+
+	pthread_mutex_lock(&shard->lock);
+	inode = search(guest, shard, h, who);
+	if (inode) {
+		/* Both descriptors are open, so this is the same file; some file
+		 * systems let its time of birth be changed. */
+		inode->born = room->born;
+		inode->lookups++;
+		id = vfi_table_id(inode);
+	} else {
+		shard->count++;
+		maybe_grow(guest, shard);
+		local_of(guest, room)->next = *bucket_of(shard, h);
+		*bucket_of(shard, h) = room;
+		id = vfi_table_publish(&guest->inodes, room);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	if (inode) {
+		close(fd);
+		vfi_inode_cancel(guest, room);
+	}
+	return id;
+}
+
+static void unlink_inode(struct vfi_guest *guest, struct vfi_inode_shard *shard,
+			 struct vfi_inode *inode, uint64_t h)
+{
+	struct vfi_inode **link = bucket_of(shard, h);
+
+	while (*link != inode)
+		link = &local_of(guest, *link)->next;
+	*link = local_of(guest, inode)->next;
+	shard->count--;
+}
+
+void vfi_inode_forget(struct vfi_guest *guest, uint64_t nodeid, uint64_t n)
+{
+	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
+	struct vfi_inode_shard *shard;
+	uint64_t h;
+
+	if (!inode)
+		return;
+	h = hash(guest, identity_of(inode));
+	shard = shard_of(guest, h);
+	pthread_mutex_lock(&shard->lock);
+	/* The root is known for as long as the session lives. */
+	if (nodeid != VIRTIOFS_FUSE_ROOT_ID && inode->lookups != 0) {
+		inode->lookups -= vfi_min_u64(n, inode->lookups);
+		if (inode->lookups == 0) {
+			unlink_inode(guest, shard, inode, h);
+			vfi_table_remove(&guest->inodes, inode);
+		}
+	}
+	pthread_mutex_unlock(&shard->lock);
+	vfi_inode_put(guest, inode);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a directory and a name to a node id, and back again. */
+#include "passthrough/share.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+/* The name's file is not known yet, or not for sure: hold it, and look again. */
+static int lookup_new(struct vfi_guest *guest, int dir, const char *name,
+		      struct virtiofs_fuse_entry_out *out)
+{
+	struct vfi_inode *room;
+	struct statx st;
+	int fd, err;
+
+	err = vfi_inode_reserve(guest, &room);
+	if (err)
+		return err;
+	fd = vfi_path_open(guest->share, dir, name, O_PATH, 0);
+	err = fd < 0 ? fd : vfi_path_stat(fd, "", &st);
+	if (err) {
+		if (fd >= 0)
+			close(fd);
+		vfi_inode_cancel(guest, room);
+		return err;
+	}
+	vfi_entry_fill(guest->share, out, vfi_inode_add(guest, room, fd, &st), &st);
+	return 0;
+}
+
+int vfi_lookup(struct vfi_guest *guest, int dir, const char *name,
+	       struct virtiofs_fuse_entry_out *out)
+{
+	struct statx st;
+	uint64_t nodeid;
+	int err;
+
+	err = vfi_path_stat(dir, name, &st);
+	if (err)
+		return err;
+	nodeid = vfi_inode_find(guest, &st);
+	if (nodeid == 0)
+		return lookup_new(guest, dir, name, out);
+	vfi_entry_fill(guest->share, out, nodeid, &st);
+	return 0;
+}
+
+void vfi_share_lookup(void *session, struct virtiofs_req *req, uint64_t parent, const char *name)
+{
+	struct vfi_guest *guest = session;
+	struct vfi_inode *dir = vfi_inode_get(guest, parent);
+	struct virtiofs_fuse_entry_out out;
+	int err = -ESTALE;
+
+	if (dir) {
+		err = vfi_lookup(guest, vfi_inode_fd(guest, dir), name, &out);
+		vfi_inode_put(guest, dir);
+	}
+	if (err)
+		virtiofs_reply_err(req, err);
+	else
+		virtiofs_reply_entry(req, &out);
+}
+
+void vfi_share_forget(void *session, uint64_t nodeid, uint64_t nlookup)
+{
+	vfi_inode_forget(session, nodeid, nlookup);
+}
+
+void vfi_share_readlink(void *session, struct virtiofs_req *req, uint64_t nodeid)
+{
+	struct vfi_guest *guest = session;
+	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
+	char target[PATH_MAX];
+	ssize_t len;
+	int err = 0;
+
+	if (!inode) {
+		virtiofs_reply_err(req, -ESTALE);
+		return;
+	}
+	len = readlinkat(vfi_inode_fd(guest, inode), "", target, sizeof(target));
+	if (len < 0)
+		err = -errno;
+	vfi_inode_put(guest, inode);
+	if (err) {
+		/* readlinkat(2) of a descriptor that is no link: ENOENT, where readlink(2) has
+		 * EINVAL. */
+		virtiofs_reply_err(req, err == -ENOENT ? -EINVAL : err);
+		return;
+	}
+	virtiofs_reply_buf(req, target, (size_t)len);
+}

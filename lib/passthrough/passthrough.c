@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Making the filesystem out of a directory and options, and the table of its operations. */
+#include "passthrough/share.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum {
+	/* Descriptors left to the rest of the process: passthrough.h. */
+	KEPT = 256,
+	/* The kernel's memory for a million of either is about a gigabyte. */
+	DEFAULT_MAX = 1048576,
+};
+
+static void destroy(void *fs);
+
+static const struct virtiofs_fs_ops ops = {
+	.size = sizeof(ops),
+	.destroy = destroy,
+	.session_begin = vfi_share_session_begin,
+	.session_end = vfi_share_session_end,
+	.lookup = vfi_share_lookup,
+	.forget = vfi_share_forget,
+	.getattr = vfi_share_getattr,
+	.readlink = vfi_share_readlink,
+	.open = vfi_share_open,
+	.read = vfi_share_read,
+	.release = vfi_share_release,
+	.opendir = vfi_share_opendir,
+	.readdir = vfi_share_readdir,
+	.releasedir = vfi_share_releasedir,
+};
+
+/* Fill in what the options leave to us. */
+static int set_limits(struct vfi_share *share, const struct virtiofs_passthrough_options *options)
+{
+	struct rlimit limit;
+	uint64_t descriptors;
+
+	share->inodes.max = options->max_inodes;
+	share->handles.max = options->max_handles;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
+	descriptors = limit.rlim_cur;
+	if (share->handles.max == 0)
+		share->handles.max = (uint32_t)vfi_min_u64(descriptors / 4, DEFAULT_MAX);
+	if (share->inodes.max == 0) {
+		uint64_t taken = (uint64_t)KEPT + share->handles.max;
+
+		if (descriptors <= taken)
+			return -EMFILE;
+		share->inodes.max = (uint32_t)vfi_min_u64(descriptors - taken, DEFAULT_MAX);
+	}
+	/* The tables' own: one more than fits in an index. */
+	if (share->handles.max == UINT32_MAX || share->inodes.max == UINT32_MAX)
+		return -EINVAL;
+	return share->handles.max ? 0 : -EMFILE;
+}
+
+static int set_cache(struct vfi_share *share, uint32_t cache)
+{
+	/* A day, and the second that virtiofsd's users know. */
+	static const uint64_t valid[] = {
+		[VIRTIOFS_CACHE_AUTO] = 1,
+		[VIRTIOFS_CACHE_ALWAYS] = 86400,
+		[VIRTIOFS_CACHE_METADATA] = 86400,
+		[VIRTIOFS_CACHE_NEVER] = 0,
+	};
+
+	if (cache >= VFI_ARRAY_SIZE(valid))
+		return -EINVAL;
+	share->cache = cache;
+	share->valid = valid[cache];
+	return 0;
+}
+
+static int open_root(struct vfi_share *share, int root_fd)
+{
+	struct stat st;
+
+	if (fstat(root_fd, &st))
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	share->root_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
+	return share->root_fd < 0 ? -errno : 0;
+}
+
+static int open_proc(struct vfi_share *share, int proc_self_fd)
+{
+	struct statfs st;
+
+	if (proc_self_fd == 0)
+		share->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	else
+		share->proc_fd = fcntl(proc_self_fd, F_DUPFD_CLOEXEC, 0);
+	if (share->proc_fd < 0 || fstatfs(share->proc_fd, &st))
+		return -errno;
+	/* Numbers are opened below it: in any other directory they would be someone's files. */
+	return st.f_type == PROC_SUPER_MAGIC ? 0 : -EINVAL;
+}
+
+static void destroy(void *fs)
+{
+	struct vfi_share *share = fs;
+	struct virtiofs_env env = share->env;
+
+	if (share->root_fd >= 0)
+		close(share->root_fd);
+	if (share->proc_fd >= 0)
+		close(share->proc_fd);
+	vfi_free(&env, share, sizeof(*share));
+}
+
+static int setup(struct vfi_share *share, int root_fd,
+		 const struct virtiofs_passthrough_options *options)
+{
+	int err = set_cache(share, options->cache);
+
+	if (!err)
+		err = set_limits(share, options);
+	if (!err)
+		err = open_root(share, root_fd);
+	if (!err)
+		err = open_proc(share, options->proc_self_fd);
+	if (!err)
+		share->has_openat2 = vfi_path_has_openat2(share->root_fd);
+	return err;
+}
+
+int virtiofs_passthrough_create(struct virtiofs_fs **ret, const struct virtiofs_env *env,
+				int root_fd, const struct virtiofs_passthrough_options *options)
+{
+	struct virtiofs_passthrough_options own = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
+	struct virtiofs_env own_env;
+	struct vfi_share *share;
+	int err;
+
+	if (!ret)
+		return -EINVAL;
+	err = vfi_env_init(&own_env, env);
+	if (!err && options)
+		err = vfi_copy_sized(&own, sizeof(own), options);
+	if (err)
+		return err;
+	share = vfi_alloc(&own_env, sizeof(*share));
+	if (!share)
+		return -ENOMEM;
+	share->env = own_env;
+	share->root_fd = -1;
+	share->proc_fd = -1;
+	err = setup(share, root_fd, &own);
+	if (!err)
+		err = virtiofs_fs_create(ret, env, &ops, share);
+	if (err)
+		destroy(share);
+	return err;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A session: from INIT until the guest is gone. */
+#include "passthrough/share.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+/* What is granted beyond what holds for any filesystem, if the guest offers it. */
+static uint64_t granted_flags(const struct vfi_share *share)
+{
+	uint64_t flags = VIRTIOFS_FUSE_ATOMIC_O_TRUNC | VIRTIOFS_FUSE_ASYNC_DIO;
+
+	/* Where nobody else changes files, a new mtime is the guest's own doing. */
+	if (share->cache != VIRTIOFS_CACHE_ALWAYS)
+		flags |= VIRTIOFS_FUSE_AUTO_INVAL_DATA;
+	/* Attributes that may not be kept are not worth fetching with a listing. */
+	if (share->cache != VIRTIOFS_CACHE_NEVER)
+		flags |= VIRTIOFS_FUSE_DO_READDIRPLUS | VIRTIOFS_FUSE_READDIRPLUS_AUTO |
+			 VIRTIOFS_FUSE_CACHE_SYMLINKS;
+	return flags;
+}
+
+/* The first inode of a table has the id that the protocol gives to the root. */
+static int add_root(struct vfi_guest *guest)
+{
+	struct vfi_inode *room;
+	struct statx st;
+	uint64_t id;
+	int fd, err;
+
+	err = vfi_inode_reserve(guest, &room);
+	if (err)
+		return err;
+	fd = fcntl(guest->share->root_fd, F_DUPFD_CLOEXEC, 0);
+	err = fd < 0 ? -errno : vfi_path_stat(fd, "", &st);
+	if (err) {
+		if (fd >= 0)
+			close(fd);
+		vfi_inode_cancel(guest, room);
+		return err;
+	}
+	id = vfi_inode_add(guest, room, fd, &st);
+	assert(id == VIRTIOFS_FUSE_ROOT_ID);
+	(void)id;
+	return 0;
+}
+
+static int make_guest(struct vfi_share *share, struct vfi_guest **ret)
+{
+	struct vfi_guest *guest = vfi_alloc(&share->env, sizeof(*guest));
+	int err = -ENOMEM;
+
+	if (!guest)
+		return err;
+	guest->share = share;
+	err = vfi_inodes_init(guest);
+	if (err)
+		goto free_guest;
+	err = vfi_handles_init(guest);
+	if (err)
+		goto destroy_inodes;
+	err = add_root(guest);
+	if (err)
+		goto destroy_handles;
+	*ret = guest;
+	return 0;
+
+destroy_handles:
+	vfi_handles_destroy(guest);
+destroy_inodes:
+	vfi_inodes_destroy(guest);
+free_guest:
+	vfi_free(&share->env, guest, sizeof(*guest));
+	return err;
+}
+
+int vfi_share_session_begin(void *fs, void **session, struct virtiofs_init *init)
+{
+	struct vfi_share *share = fs;
+	struct vfi_guest *guest;
+	int err = make_guest(share, &guest);
+
+	if (err) {
+		vfi_log(&share->env, VIRTIOFS_LOG_ERR, "cannot begin a session: error %d", -err);
+		return err;
+	}
+	init->granted |= granted_flags(share);
+	*session = guest;
+	return 0;
+}
+
+void vfi_share_session_end(void *session)
+{
+	struct vfi_guest *guest = session;
+	struct vfi_share *share = guest->share;
+
+	vfi_handles_destroy(guest);
+	vfi_inodes_destroy(guest);
+	vfi_free(&share->env, guest, sizeof(*guest));
+}

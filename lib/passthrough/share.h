@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The filesystem that shares a directory of this host. What its files share:
+ *
+ *	struct vfi_share	the directory and the options, whoever is served
+ *	  struct vfi_guest	a session: what one guest got to know
+ *	    struct vfi_inode	a node id: a file, held by an O_PATH descriptor
+ *	    struct vfi_handle	a file handle: a regular file or directory, open
+ *
+ * A guest names files by number and name only. A number is looked up in a table;
+ * a name is one component, and is resolved below the descriptor of a directory.
+ */
+#ifndef VFI_PASSTHROUGH_SHARE_H
+#define VFI_PASSTHROUGH_SHARE_H
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <virtiofs/fs.h>
+#include <virtiofs/io.h>
+#include <virtiofs/passthrough.h>
+
+#include "base/base.h"
+#include "base/table.h"
+
+/* How many descriptors of a kind there may be, over all guests. */
+struct vfi_budget {
+	uint32_t max;
+	uint32_t used; /* atomic */
+};
+
+struct vfi_share {
+	struct virtiofs_env env;
+	uint32_t cache;	      /* VIRTIOFS_CACHE_ */
+	uint64_t valid;	      /* seconds that names and attributes are good for */
+	int root_fd;	      /* the directory */
+	int proc_fd;	      /* /proc/self/fd */
+	bool has_openat2;     /* Linux 5.6, and no filter in the way */
+	uint32_t no_creation; /* atomic; a thread could not be given its ids back */
+	struct vfi_budget inodes;
+	struct vfi_budget handles;
+};
+
+/* Buckets of the index of inodes are spread over so many locks. */
+enum { VFI_INODE_SHARDS = 64 };
+
+struct vfi_inode_shard {
+	pthread_mutex_t lock; /* protects what is below, and the chains and lookups of its inodes */
+	uint32_t count;
+	uint32_t size; /* buckets, a power of two */
+	struct vfi_inode **buckets;
+};
+
+struct vfi_guest {
+	struct vfi_share *share;
+	struct vfi_table inodes;
+	struct vfi_table handles;
+	uint64_t seed; /* of the index's hash, so that a guest cannot aim at one bucket */
+	struct vfi_inode_shard shards[VFI_INODE_SHARDS];
+};
+
+/* ---- inode.c ---- */
+
+struct vfi_inode {
+	struct vfi_record head;
+	/* Who it is. The descriptor keeps these numbers from being used again. */
+	uint64_t dev;
+	uint64_t ino;
+	uint64_t mount;
+	uint64_t born; /* time of birth, nanoseconds; 0: the file system has none */
+	uint64_t lookups;
+	uint32_t type; /* S_IFMT of its mode: never changes */
+	uint32_t pad;
+};
+
+struct vfi_inode_local {
+	struct vfi_local head;
+	struct vfi_inode *next; /* in its bucket */
+	int fd;			/* O_PATH */
+	int pad;
+};
+
+int vfi_inodes_init(struct vfi_guest *guest);
+void vfi_inodes_destroy(struct vfi_guest *guest);
+
+/* The inode of a node id, held until put; NULL: answer ESTALE. */
+struct vfi_inode *vfi_inode_get(struct vfi_guest *guest, uint64_t nodeid);
+void vfi_inode_put(struct vfi_guest *guest, struct vfi_inode *inode);
+int vfi_inode_fd(const struct vfi_guest *guest, const struct vfi_inode *inode);
+
+/*
+ * One lookup more for the file that a statx by name saw. Returns its node id; 0:
+ * it is not known, or it is not sure that it is that one: open it and add it.
+ */
+uint64_t vfi_inode_find(struct vfi_guest *guest, const struct statx *st);
+/* One lookup more for an inode that is held; false: it was forgotten meanwhile. */
+bool vfi_inode_again(struct vfi_guest *guest, struct vfi_inode *inode);
+/* Room for one more inode: before anything is done on its behalf. Errors: -ENFILE, -ENOMEM. */
+int vfi_inode_reserve(struct vfi_guest *guest, struct vfi_inode **room);
+void vfi_inode_cancel(struct vfi_guest *guest, struct vfi_inode *room);
+/*
+ * One lookup more for the file of @fd, known or not; @room and @fd are used up.
+ * @st is of @fd. Returns its node id.
+ */
+uint64_t vfi_inode_add(struct vfi_guest *guest, struct vfi_inode *room, int fd,
+		       const struct statx *st);
+/* @n lookups less, and the inode is gone with the last. Takes any number for either. */
+void vfi_inode_forget(struct vfi_guest *guest, uint64_t nodeid, uint64_t n);
+
+/* ---- handle.c ---- */
+
+enum vfi_handle_kind { VFI_HANDLE_FILE = 1, VFI_HANDLE_DIR = 2 };
+
+struct vfi_handle {
+	struct vfi_record head;
+	uint64_t nodeid;
+	uint32_t kind;
+	uint32_t pad;
+};
+
+struct vfi_dirbuf;
+
+struct vfi_handle_local {
+	struct vfi_local head;
+	struct vfi_guest *guest;
+	struct vfi_handle *handle;
+	int fd;
+	uint32_t listing;	   /* atomic; a READDIR has @dirbuf and the position of @fd */
+	struct vfi_dirbuf *dirbuf; /* dir.c */
+};
+
+int vfi_handles_init(struct vfi_guest *guest);
+void vfi_handles_destroy(struct vfi_guest *guest);
+
+/* Room for one more handle. Errors: -ENFILE, -ENOMEM. */
+int vfi_handle_reserve(struct vfi_guest *guest, struct vfi_handle_local **room);
+void vfi_handle_cancel(struct vfi_handle_local *room);
+/* Make it known; takes @fd. Returns the file handle. */
+uint64_t vfi_handle_publish(struct vfi_handle_local *room, uint64_t nodeid,
+			    enum vfi_handle_kind kind, int fd);
+/* The handle of that number, held until put; NULL, answer EBADF: there is none, it is not
+ * of that kind, or not of that inode. */
+struct vfi_handle_local *vfi_handle_get(struct vfi_guest *guest, uint64_t fh, uint64_t nodeid,
+					enum vfi_handle_kind kind);
+void vfi_handle_put(struct vfi_handle_local *local);
+/* Close it, once those that hold it are done. Returns 0 or -EBADF. */
+int vfi_handle_release(struct vfi_guest *guest, uint64_t fh, uint64_t nodeid,
+		       enum vfi_handle_kind kind);
+
+/* ---- path.c: every way from a name or a descriptor to a descriptor ---- */
+
+/* Whether openat2() is there, seen from @dir. */
+bool vfi_path_has_openat2(int dir);
+/*
+ * Open one component below @dir, a symbolic link being just that.
+ * Returns a descriptor or a negative errno; EMFILE, which a guest would take for
+ * its own process's, is -ENFILE.
+ */
+int vfi_path_open(const struct vfi_share *share, int dir, const char *name, int flags, mode_t mode);
+/* Open what an O_PATH descriptor holds: a regular file or directory, and nothing else. */
+int vfi_path_reopen(const struct vfi_share *share, int fd, uint32_t type, int flags);
+/* An O_PATH descriptor of what @fd has open. */
+int vfi_path_hold(const struct vfi_share *share, int fd);
+/* statx(2) of a component, or with "" of the descriptor itself. */
+int vfi_path_stat(int dir, const char *name, struct statx *st);
+
+/* The name of a descriptor below proc_fd. */
+struct vfi_fd_name {
+	char text[12];
+};
+struct vfi_fd_name vfi_fd_name(int fd);
+
+/* ---- attr.c ---- */
+
+void vfi_attr_fill(struct virtiofs_fuse_attr *attr, const struct statx *st);
+void vfi_entry_fill(const struct vfi_share *share, struct virtiofs_fuse_entry_out *out,
+		    uint64_t nodeid, const struct statx *st);
+
+/* ---- lookup.c ---- */
+
+/* Find @name in the directory @dir and count the lookup. Returns 0 or a negative errno. */
+int vfi_lookup(struct vfi_guest *guest, int dir, const char *name,
+	       struct virtiofs_fuse_entry_out *out);
+
+/* ---- data.c ---- */
+
+/* What of open flags the guest asks for is handed on; the rest is ours to decide. */
+int vfi_open_flags(uint32_t guest_flags);
+/* The FOPEN_ flags of an answer. */
+uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kind);
+
+/* ---- The operations, each in the file its comment names ---- */
+
+/* session.c */
+int vfi_share_session_begin(void *fs, void **session, struct virtiofs_init *init);
+void vfi_share_session_end(void *session);
+
+/* lookup.c */
+void vfi_share_lookup(void *session, struct virtiofs_req *req, uint64_t parent, const char *name);
+void vfi_share_forget(void *session, uint64_t nodeid, uint64_t nlookup);
+void vfi_share_readlink(void *session, struct virtiofs_req *req, uint64_t nodeid);
+
+/* attr.c */
+void vfi_share_getattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		       const struct virtiofs_fuse_getattr_in *in);
+
+/* data.c */
+void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		    const struct virtiofs_fuse_open_in *in);
+void vfi_share_release(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		       const struct virtiofs_fuse_release_in *in);
+void vfi_share_read(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		    const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst);
+
+/* dir.c */
+void vfi_share_opendir(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		       const struct virtiofs_fuse_open_in *in);
+void vfi_share_releasedir(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			  const struct virtiofs_fuse_release_in *in);
+void vfi_share_readdir(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		       const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst);
+void vfi_dirbuf_free(const struct virtiofs_env *env, struct vfi_dirbuf *buf);
+
+/* budget: in inode.c and handle.c alike */
+static inline bool vfi_budget_take(struct vfi_budget *budget)
+{
+	if (__atomic_fetch_add(&budget->used, 1, __ATOMIC_RELAXED) < budget->max)
+		return true;
+	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+static inline void vfi_budget_give(struct vfi_budget *budget)
+{
+	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
+}
+
+#endif /* VFI_PASSTHROUGH_SHARE_H */

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Open files: handles, and the data behind them. */
+#include "guest.h"
+
+#include <sys/sysmacros.h>
+
+static void file_is_read_through_its_handle(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, fh;
+	char buf[16];
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, O_RDONLY, &fh), 0);
+	assert_int_equal(do_read(g, node, fh, 1, buf, sizeof(buf)), 4);
+	assert_memory_equal(buf, "ello", 4);
+	assert_int_equal(do_read(g, node, fh, 5, buf, sizeof(buf)), 0);
+	assert_int_equal(do_release(g, node, fh), 0);
+}
+
+static void read_far_behind_the_end_is_einval(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, fh;
+	char buf[16];
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, O_RDONLY, &fh), 0);
+	/* -1 is the file's position to preadv2(2), which is not the guest's to use. */
+	assert_int_equal(do_read(g, node, fh, UINT64_MAX, buf, sizeof(buf)), -EINVAL);
+	assert_int_equal(do_read(g, node, fh, 1ull << 63, buf, sizeof(buf)), -EINVAL);
+}
+
+static void released_handle_is_ebadf(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, fh;
+	char buf[16];
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, O_RDONLY, &fh), 0);
+	assert_int_equal(do_release(g, node, fh), 0);
+	assert_int_equal(do_release(g, node, fh), -EBADF);
+	assert_int_equal(do_read(g, node, fh, 0, buf, sizeof(buf)), -EBADF);
+}
+
+static void handle_of_another_file_is_ebadf(void **state)
+{
+	struct guest *g = *state;
+	uint64_t a, b, fh;
+	char buf[16];
+
+	host_write(g, "a", "hello");
+	host_write(g, "b", "world");
+	a = node_of(g, ROOT, "a");
+	b = node_of(g, ROOT, "b");
+	assert_int_equal(do_open(g, a, O_RDONLY, &fh), 0);
+	assert_int_equal(do_read(g, b, fh, 0, buf, sizeof(buf)), -EBADF);
+	assert_int_equal(do_release(g, b, fh), -EBADF);
+	assert_int_equal(do_read(g, a, fh, 0, buf, sizeof(buf)), 5);
+}
+
+static void handle_of_the_other_kind_is_ebadf(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, file, dir;
+	char buf[512];
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, O_RDONLY, &file), 0);
+	assert_int_equal(do_opendir(g, ROOT, &dir), 0);
+	assert_int_equal(do_read(g, ROOT, dir, 0, buf, sizeof(buf)), -EBADF);
+	assert_int_equal(do_readdir(g, node, file, 0, buf, sizeof(buf)), -EBADF);
+	assert_int_equal(do_release(g, ROOT, dir), -EBADF);
+	assert_int_equal(do_releasedir(g, node, file), -EBADF);
+}
+
+static void made_up_handles_are_ebadf(void **state)
+{
+	static const uint64_t ids[] = { 0, 1, 2, UINT32_MAX, 1ull << 32, UINT64_MAX };
+	struct guest *g = *state;
+	uint64_t node;
+	char buf[512];
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	for (size_t i = 0; i < VFI_ARRAY_SIZE(ids); i++) {
+		assert_int_equal(do_read(g, node, ids[i], 0, buf, sizeof(buf)), -EBADF);
+		assert_int_equal(do_readdir(g, ROOT, ids[i], 0, buf, sizeof(buf)), -EBADF);
+		assert_int_equal(do_release(g, node, ids[i]), -EBADF);
+		assert_int_equal(do_releasedir(g, ROOT, ids[i]), -EBADF);
+	}
+}
+
+static void open_truncates_where_asked(void **state)
+{
+	struct guest *g = *state;
+	uint64_t fh;
+
+	host_write(g, "file", "hello");
+	assert_int_equal(do_open(g, node_of(g, ROOT, "file"), O_WRONLY | O_TRUNC, &fh), 0);
+	assert_int_equal(host_stat(g, "file").st_size, 0);
+}
+
+static void open_hands_on_no_flag_of_its_own_effect(void **state)
+{
+	(void)state;
+	assert_int_equal(vfi_open_flags(O_RDWR | O_TRUNC | O_SYNC), O_RDWR | O_TRUNC | O_SYNC);
+	assert_int_equal(vfi_open_flags(O_DSYNC), O_DSYNC);
+	assert_int_equal(vfi_open_flags(O_CREAT | O_EXCL | O_APPEND | O_NONBLOCK | O_DIRECT |
+					O_NOATIME | O_NOFOLLOW | O_PATH | O_DIRECTORY | O_TMPFILE |
+					O_ASYNC | O_NOCTTY),
+			 0);
+}
+
+static void a_fifo_is_never_opened(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, fh;
+
+	assert_int_equal(mkfifoat(g->dir, "fifo", 0666), 0);
+	node = node_of(g, ROOT, "fifo");
+	/* An open of the FIFO itself would wait for a writer. */
+	assert_int_equal(do_open(g, node, O_RDONLY, &fh), -ENXIO);
+	assert_int_equal(do_open(g, node, O_RDWR, &fh), -ENXIO);
+}
+
+static void a_device_is_never_opened(void **state)
+{
+	struct guest *g = *state;
+	struct virtiofs_fuse_entry_out out;
+	uint64_t fh;
+
+	if (mknodat(g->dir, "null", S_IFCHR | 0666, makedev(1, 3)))
+		skip();
+	assert_int_equal(do_lookup(g, ROOT, "null", &out), 0);
+	assert_true(S_ISCHR(out.attr.mode));
+	assert_int_equal(out.attr.rdev, 1 << 8 | 3);
+	assert_int_equal(do_open(g, out.nodeid, O_RDONLY, &fh), -ENXIO);
+}
+
+static void a_directory_is_no_file(void **state)
+{
+	uint64_t fh;
+
+	assert_int_equal(do_open(*state, ROOT, O_RDONLY, &fh), -EISDIR);
+}
+
+static void an_unlinked_file_opens_by_its_node(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, fh;
+	char buf[16];
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(unlinkat(g->dir, "file", 0), 0);
+	assert_int_equal(do_open(g, node, O_RDONLY, &fh), 0);
+	assert_int_equal(do_read(g, node, fh, 0, buf, sizeof(buf)), 5);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(file_is_read_through_its_handle),
+		TEST(read_far_behind_the_end_is_einval),
+		TEST(released_handle_is_ebadf),
+		TEST(handle_of_another_file_is_ebadf),
+		TEST(handle_of_the_other_kind_is_ebadf),
+		TEST(made_up_handles_are_ebadf),
+		TEST(open_truncates_where_asked),
+		TEST(open_hands_on_no_flag_of_its_own_effect),
+		TEST(a_fifo_is_never_opened),
+		TEST(a_device_is_never_opened),
+		TEST(a_directory_is_no_file),
+		TEST(an_unlinked_file_opens_by_its_node),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

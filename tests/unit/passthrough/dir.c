@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Listing directories. */
+#include "guest.h"
+
+enum { MANY = 500 };
+
+/* What a listing said. */
+struct listing {
+	int count; /* of entries but "." and ".." */
+	bool dot;
+	bool dotdot;
+	bool seen[MANY]; /* names f0 to f499 */
+};
+
+static void note(struct listing *list, const struct virtiofs_fuse_dirent *entry, const char *name)
+{
+	char text[256];
+	int number;
+
+	assert_in_range(entry->namelen, 1, 255);
+	memcpy(text, name, entry->namelen);
+	text[entry->namelen] = '\0';
+	if (strcmp(text, ".") == 0) {
+		list->dot = true;
+	} else if (strcmp(text, "..") == 0) {
+		list->dotdot = true;
+	} else {
+		list->count++;
+		if (sscanf(text, "f%d", &number) == 1) {
+			assert_in_range(number, 0, MANY - 1);
+			assert_false(list->seen[number]);
+			list->seen[number] = true;
+		}
+	}
+}
+
+/* Takes in the entries of one answer; returns the offset to go on at. */
+static uint64_t parse(struct listing *list, const char *buf, int len)
+{
+	struct virtiofs_fuse_dirent entry = { 0 };
+	size_t pos = 0;
+
+	while (pos < (size_t)len) {
+		assert_true(pos + sizeof(entry) < (size_t)len);
+		memcpy(&entry, buf + pos, sizeof(entry));
+		note(list, &entry, buf + pos + sizeof(entry));
+		pos += virtiofs_dirent_size(entry.namelen);
+	}
+	assert_int_equal(pos, len);
+	return entry.off;
+}
+
+static void list_all(struct guest *g, uint64_t node, uint64_t fh, size_t size, struct listing *list)
+{
+	char buf[8192];
+	uint64_t offset = 0;
+
+	memset(list, 0, sizeof(*list));
+	for (;;) {
+		int n = do_readdir(g, node, fh, offset, buf, size);
+
+		assert_true(n >= 0);
+		if (n == 0)
+			return;
+		offset = parse(list, buf, n);
+	}
+}
+
+static void make_files(struct guest *g, int count)
+{
+	char name[16];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		host_write(g, name, "");
+	}
+}
+
+static void every_entry_is_listed_once(void **state)
+{
+	static const size_t sizes[] = { 64, 100, 1000, 4096, 8192 };
+	struct guest *g = *state;
+	struct listing list;
+	uint64_t fh;
+
+	make_files(g, MANY);
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	for (size_t i = 0; i < VFI_ARRAY_SIZE(sizes); i++) {
+		list_all(g, ROOT, fh, sizes[i], &list);
+		assert_int_equal(list.count, MANY);
+		assert_true(list.dot && list.dotdot);
+	}
+	assert_int_equal(do_releasedir(g, ROOT, fh), 0);
+}
+
+static void listing_goes_on_at_any_offset_told_before(void **state)
+{
+	struct guest *g = *state;
+	struct listing list = { 0 };
+	char buf[4096], again[4096];
+	uint64_t fh, offset;
+	int n;
+
+	make_files(g, MANY);
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	n = do_readdir(g, ROOT, fh, 0, buf, 1000);
+	offset = parse(&list, buf, n);
+	n = do_readdir(g, ROOT, fh, offset, buf, 1000);
+	assert_true(n > 0);
+	list_all(g, ROOT, fh, 4096, &list);
+	/* Back to where it was. */
+	assert_int_equal(do_readdir(g, ROOT, fh, offset, again, 1000), n);
+	assert_memory_equal(buf, again, (size_t)n);
+}
+
+static void rewound_listing_shows_what_is_new(void **state)
+{
+	struct guest *g = *state;
+	struct listing list;
+	uint64_t fh;
+
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	list_all(g, ROOT, fh, 4096, &list);
+	assert_int_equal(list.count, 0);
+	make_files(g, 3);
+	list_all(g, ROOT, fh, 4096, &list);
+	assert_int_equal(list.count, 3);
+}
+
+static void no_room_for_one_entry_is_an_error_and_not_the_end(void **state)
+{
+	struct guest *g = *state;
+	char buf[64];
+	uint64_t fh;
+
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	assert_int_equal(do_readdir(g, ROOT, fh, 0, buf, 16), -EINVAL);
+	assert_true(do_readdir(g, ROOT, fh, 0, buf, 32) > 0);
+}
+
+static void wild_offsets_do_no_harm(void **state)
+{
+	static const uint64_t offsets[] = { 12345, INT64_MAX, 1ull << 63, UINT64_MAX };
+	struct guest *g = *state;
+	struct listing list;
+	char buf[4096];
+	uint64_t fh;
+
+	make_files(g, 10);
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	for (size_t i = 0; i < VFI_ARRAY_SIZE(offsets); i++)
+		do_readdir(g, ROOT, fh, offsets[i], buf, sizeof(buf));
+	list_all(g, ROOT, fh, 4096, &list);
+	assert_int_equal(list.count, 10);
+}
+
+static void only_directories_are_listed(void **state)
+{
+	struct guest *g = *state;
+	uint64_t fh;
+
+	host_write(g, "file", "");
+	assert_int_equal(do_opendir(g, node_of(g, ROOT, "file"), &fh), -ENOTDIR);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(every_entry_is_listed_once),
+		TEST(listing_goes_on_at_any_offset_told_before),
+		TEST(rewound_listing_shows_what_is_new),
+		TEST(no_room_for_one_entry_is_an_error_and_not_the_end),
+		TEST(wild_offsets_do_no_harm),
+		TEST(only_directories_are_listed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
