@@ -100,6 +100,9 @@ VIRTIOFS_API int virtiofs_queue_run(struct virtiofs_queue *queue, unsigned budge
  */
 VIRTIOFS_API int virtiofs_queue_fd(const struct virtiofs_queue *queue);
 
+/* Its virtqueue number: the index virtiofs_device_queue() found it by. Thread: any. */
+VIRTIOFS_API unsigned virtiofs_queue_index(const struct virtiofs_queue *queue);
+
 /* How many accepted chains are not given back yet. */
 VIRTIOFS_API unsigned virtiofs_queue_inflight(const struct virtiofs_queue *queue);
 

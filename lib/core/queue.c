@@ -351,6 +351,11 @@ int virtiofs_queue_fd(const struct virtiofs_queue *q)
 	return q->event_fd;
 }
 
+unsigned virtiofs_queue_index(const struct virtiofs_queue *q)
+{
+	return q->index;
+}
+
 unsigned virtiofs_queue_inflight(const struct virtiofs_queue *q)
 {
 	return q->inflight;

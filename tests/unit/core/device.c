@@ -120,6 +120,8 @@ static void queues_go_by_virtqueue_number(void **state)
 	assert_int_equal(virtiofs_device_queue_count(dev), 3);
 	assert_non_null(virtiofs_device_queue(dev, 2));
 	assert_null(virtiofs_device_queue(dev, 3));
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(virtiofs_queue_index(virtiofs_device_queue(dev, i)), i);
 	assert_int_equal(virtiofs_device_destroy(dev), 0);
 }
 
