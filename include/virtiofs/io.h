@@ -31,7 +31,8 @@ typedef void (*virtiofs_io_done)(struct virtiofs_req *req, int64_t result);
 
 /*
  * preadv2(2) and pwritev2(2): from or to @offset, going on after a short transfer
- * until the end of file or an error (an error after some bytes gives the bytes).
+ * until the end of file or an error. After some bytes, an error gives a write's
+ * bytes, but fails a read: to a guest, a short read says end of file.
  * @flags: RWF_ bits of those calls, such as RWF_APPEND. @iov: borrowed until @done.
  */
 VIRTIOFS_API void virtiofs_io_read(struct virtiofs_req *req, int fd, const struct virtiofs_iov *iov,

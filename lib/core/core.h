@@ -181,6 +181,7 @@ struct virtiofs_device {
 	void *quiesce_arg;
 
 	struct vfi_ratelimit malformed_limit;
+	unsigned told_engine; /* the log was told why there is no io_uring; atomic */
 	unsigned queue_count;
 	struct virtiofs_queue queues[];
 };

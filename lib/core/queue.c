@@ -19,52 +19,59 @@ static int make_dedicated(struct virtiofs_queue *q)
 	return 0;
 }
 
-static int attach_locked(struct virtiofs_queue *q, unsigned flags)
+/* Make the calling thread the owner, with an engine that it made. */
+static int attach_locked(struct virtiofs_queue *q, unsigned flags, struct vfi_io_engine *engine)
 {
-	struct virtiofs_device *dev = q->dev;
+	bool dedicated = (flags & VIRTIOFS_QUEUE_DEDICATED) != 0;
 	int err;
 
 	if (vfi_queue_is_attached(q))
 		return -EBUSY;
-	err = vfi_io_engine_create(&q->engine, &dev->env, dev->options.io,
-				   dev->options.max_inflight, q->event_fd);
-	if (err)
-		return err;
-	q->dedicated = (flags & VIRTIOFS_QUEUE_DEDICATED) != 0;
-	if (q->dedicated) {
+	if (dedicated) {
 		err = make_dedicated(q);
-		if (err) {
-			q->engine->ops->destroy(q->engine);
-			q->engine = NULL;
+		if (err)
 			return err;
-		}
 	}
+	q->dedicated = dedicated;
+	q->engine = engine;
 	__atomic_store_n(&q->owner, (uintptr_t)pthread_self(), __ATOMIC_RELEASE);
 	return 0;
 }
 
 int virtiofs_queue_attach(struct virtiofs_queue *q, unsigned flags)
 {
+	struct virtiofs_device *dev = q->dev;
+	struct vfi_io_engine *engine;
 	int saved = errno;
 	int err;
 
 	if (flags & ~VIRTIOFS_QUEUE_DEDICATED)
 		return -EINVAL;
-	pthread_mutex_lock(&q->dev->lock);
-	err = attach_locked(q, flags);
-	pthread_mutex_unlock(&q->dev->lock);
-	/* What came in while nobody was there is run()'s first work. */
-	if (!err)
-		vfi_queue_wake(q);
+	/* Without the lock: it calls the embedder's allocator, and its log. */
+	err = vfi_io_engine_create(&engine, &dev->env, dev->options.io, dev->options.max_inflight,
+				   q->event_fd, &dev->told_engine);
+	if (err)
+		return err;
+	pthread_mutex_lock(&dev->lock);
+	err = attach_locked(q, flags, engine);
+	pthread_mutex_unlock(&dev->lock);
+	if (err)
+		engine->ops->destroy(engine);
+	else
+		vfi_queue_wake(q); /* what came in while nobody was there is run()'s first work */
 	errno = saved;
 	return err;
 }
 
 int virtiofs_queue_detach(struct virtiofs_queue *q)
 {
+	struct vfi_io_engine *engine;
+	int saved = errno;
+
 	if (!vfi_queue_is_owner(q) || q->serving)
 		return -EINVAL;
-	if (q->engine->in_flight)
+	engine = q->engine;
+	if (engine->in_flight)
 		return -EBUSY;
 	pthread_mutex_lock(&q->dev->lock);
 	if (q->quiesce == VFI_STOP_WANTED) {
@@ -72,13 +79,14 @@ int virtiofs_queue_detach(struct virtiofs_queue *q)
 		pthread_mutex_unlock(&q->dev->lock);
 		return -EBUSY;
 	}
-	q->engine->ops->destroy(q->engine);
 	q->engine = NULL;
 	if (q->dedicated)
 		umask(q->old_umask);
 	q->dedicated = false;
 	__atomic_store_n(&q->owner, 0, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&q->dev->lock);
+	engine->ops->destroy(engine);
+	errno = saved;
 	return 0;
 }
 

@@ -4,89 +4,44 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <unistd.h>
 
-#include <virtiofs/device.h>
-
-/* Note @n bytes moved. */
-static void advance(struct vfi_io_op *op, size_t n)
-{
-	op->moved += n;
-	while (op->iov_index < op->iov_count) {
-		size_t left = op->iov[op->iov_index].iov_len - op->iov_offset;
-
-		if (n < left) {
-			op->iov_offset += n;
-			return;
-		}
-		n -= left;
-		op->iov_index++;
-		op->iov_offset = 0;
-	}
-}
-
-/* One call: what is left of an iovec that was moved in part, or as many whole ones as go. */
 static ssize_t transfer(struct vfi_io_op *op)
 {
-	const struct iovec *iov = &op->iov[op->iov_index];
-	uint32_t count = op->iov_count - op->iov_index;
 	off_t offset = (off_t)(op->offset + op->moved);
+	const struct iovec *iov;
+	uint32_t count = vfi_io_next_part(op, &iov);
 
-	if (op->iov_offset) {
-		op->first.iov_base = (char *)iov->iov_base + op->iov_offset;
-		op->first.iov_len = iov->iov_len - op->iov_offset;
-		iov = &op->first;
-		count = 1;
-	}
-	if (count > IOV_MAX)
-		count = IOV_MAX;
 	if (op->kind == VFI_IO_READ)
 		return preadv2(op->fd, iov, (int)count, offset, op->flags);
 	return pwritev2(op->fd, iov, (int)count, offset, op->flags);
 }
 
-static int64_t transfer_all(struct vfi_io_op *op)
+static ssize_t call(struct vfi_io_op *op)
 {
-	while (op->moved < op->len) {
-		ssize_t n = transfer(op);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return op->moved ? (int64_t)op->moved : -errno;
-		if (n == 0)
-			break;
-		advance(op, (size_t)n);
+	switch (op->kind) {
+	case VFI_IO_READ:
+	case VFI_IO_WRITE:
+		return op->moved < op->len ? transfer(op) : 0;
+	case VFI_IO_FSYNC:
+		return fsync(op->fd);
+	case VFI_IO_FDATASYNC:
+		return fdatasync(op->fd);
+	case VFI_IO_FALLOCATE:
+		return fallocate(op->fd, op->flags, (off_t)op->offset, (off_t)op->len);
 	}
-	return (int64_t)op->moved;
-}
-
-static int64_t result_of(int ret)
-{
-	return ret < 0 ? -errno : 0;
+	return 0;
 }
 
 int64_t vfi_io_sync(struct vfi_io_op *op)
 {
 	int saved = errno;
-	int64_t result = 0;
+	int64_t result;
+	ssize_t ret;
 
-	switch (op->kind) {
-	case VFI_IO_READ:
-	case VFI_IO_WRITE:
-		result = transfer_all(op);
-		break;
-	case VFI_IO_FSYNC:
-		result = result_of(fsync(op->fd));
-		break;
-	case VFI_IO_FDATASYNC:
-		result = result_of(fdatasync(op->fd));
-		break;
-	case VFI_IO_FALLOCATE:
-		result = result_of(fallocate(op->fd, op->flags, (off_t)op->offset, (off_t)op->len));
-		break;
-	}
+	do {
+		ret = call(op);
+	} while (vfi_io_end_part(op, ret < 0 ? -errno : ret, &result));
 	errno = saved;
 	return result;
 }
@@ -120,19 +75,12 @@ static const struct vfi_io_engine_ops sync_ops = {
 	.start = sync_start,
 	.run = sync_run,
 	.cancel = sync_cancel,
-	.wait = sync_run,
 };
 
-int vfi_io_engine_create(struct vfi_io_engine **ret, const struct virtiofs_env *env, uint32_t mode,
-			 unsigned depth, int event_fd)
+int vfi_io_sync_create(struct vfi_io_engine **ret, const struct virtiofs_env *env)
 {
-	struct vfi_io_engine *engine;
+	struct vfi_io_engine *engine = vfi_alloc(env, sizeof(*engine));
 
-	(void)depth;
-	(void)event_fd;
-	if (mode == VIRTIOFS_IO_URING)
-		return -ENOTSUP;
-	engine = vfi_alloc(env, sizeof(*engine));
 	if (!engine)
 		return -ENOMEM;
 	engine->ops = &sync_ops;
