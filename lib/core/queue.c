@@ -41,6 +41,8 @@ static int attach_locked(struct virtiofs_queue *q, unsigned flags, struct vfi_io
 int virtiofs_queue_attach(struct virtiofs_queue *q, unsigned flags)
 {
 	struct virtiofs_device *dev = q->dev;
+	/* hiprio brings FORGET and INTERRUPT: no ring for them. */
+	uint32_t io = q->index == 0 ? VIRTIOFS_IO_SYNC : dev->options.io;
 	struct vfi_io_engine *engine;
 	int saved = errno;
 	int err;
@@ -48,8 +50,8 @@ int virtiofs_queue_attach(struct virtiofs_queue *q, unsigned flags)
 	if (flags & ~VIRTIOFS_QUEUE_DEDICATED)
 		return -EINVAL;
 	/* Without the lock: it calls the embedder's allocator, and its log. */
-	err = vfi_io_engine_create(&engine, &dev->env, dev->options.io, dev->options.max_inflight,
-				   q->event_fd, &dev->told_engine);
+	err = vfi_io_engine_create(&engine, &dev->env, io, dev->options.max_inflight, q->event_fd,
+				   &dev->told_engine);
 	if (err)
 		return err;
 	pthread_mutex_lock(&dev->lock);
