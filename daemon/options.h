@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line. One table makes the parser, --help and the text of errors;
+ * a test holds the man page against it.
+ */
+#ifndef VIRTIOFSD_OPTIONS_H
+#define VIRTIOFSD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum action { ACTION_SERVE, ACTION_HELP, ACTION_VERSION, ACTION_CAPABILITIES };
+
+enum sandbox { SANDBOX_DEFAULT, SANDBOX_NONE, SANDBOX_CHROOT };
+
+/* Strings are those of argv. */
+struct options {
+	int action;		 /* enum action */
+	const char *socket_path; /* NULL: fd is given */
+	int fd;			 /* -1: socket_path is given */
+	const char *shared_dir;
+	const char *tag;	/* NULL: none */
+	int cache;		/* VIRTIOFS_CACHE_ */
+	int log_level;		/* VIRTIOFS_LOG_, or LOG_OFF */
+	int sandbox;		/* enum sandbox */
+	int num_request_queues; /* 1 to 64 */
+	bool exit_on_disconnect;
+};
+
+/* Room for any error text: the longest lists every option. */
+#define OPTIONS_ERROR_SIZE 512
+
+/*
+ * Read the command line. Where it says --help, --version or the like, what
+ * follows is not looked at.
+ * Returns 0; or -EINVAL with one line of text, without a newline, in @error.
+ */
+int options_parse(struct options *options, int argc, char *const argv[],
+		  char error[OPTIONS_ERROR_SIZE]);
+
+/* Print the help, made from the table. */
+void options_help(FILE *file);
+
+/* The name of option @index without its dashes; NULL behind the last. */
+const char *options_name(size_t index);
+
+#endif /* VIRTIOFSD_OPTIONS_H */
