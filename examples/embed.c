@@ -112,7 +112,8 @@ int main(int argc, char **argv)
 						.readable_count = 1,
 						.writable_count = 1 };
 
-		go_on = virtiofs_queue_submit(queue, &chain) == 0;
+		if (virtiofs_queue_submit(queue, &chain) < 0)
+			go_on = false;
 		while (virtiofs_queue_inflight(queue)) {
 			epoll_wait(epoll_fd, &event, 1, -1);
 			virtiofs_queue_run(queue, 0);
