@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Regular files: open, release, and the data between. */
+/* Open files: open, release, and the data between. */
 #include "passthrough/share.h"
 
 #include <errno.h>
@@ -35,8 +35,7 @@ uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kin
 	}
 }
 
-static int open_inode(struct vfi_guest *guest, struct vfi_inode *inode, uint32_t flags,
-		      uint64_t *fh)
+int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, uint32_t flags, uint64_t *fh)
 {
 	struct vfi_handle_local *room;
 	int fd, err;
@@ -67,7 +66,7 @@ void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
 	int err = -ESTALE;
 
 	if (inode) {
-		err = open_inode(guest, inode, in->flags, &out.fh);
+		err = vfi_open_inode(guest, inode, in->flags, &out.fh);
 		vfi_inode_put(guest, inode);
 	}
 	if (err)
@@ -82,34 +81,15 @@ void vfi_share_release(void *session, struct virtiofs_req *req, uint64_t nodeid,
 	virtiofs_reply_err(req, vfi_handle_release(session, in->fh, nodeid, VFI_HANDLE_FILE));
 }
 
-/* The file an I/O operation of a request is on, as its context. NULL: it has been answered. */
-static struct vfi_handle_local *begin_io(struct virtiofs_req *req, struct vfi_guest *guest,
-					 uint64_t fh, uint64_t nodeid, uint64_t offset)
+/* Whether a position in a file can be that; to the system calls -1 is the descriptor's own. */
+static bool is_offset(uint64_t offset)
 {
-	struct vfi_handle_local *file = NULL;
-	int err = -EINVAL;
-
-	/* No offset of a file; to the system call -1 would be the file's own position. */
-	if (offset <= INT64_MAX) {
-		file = vfi_handle_get(guest, fh, nodeid, VFI_HANDLE_FILE);
-		err = -EBADF;
-	}
-	if (file)
-		virtiofs_req_set_context(req, file);
-	else
-		virtiofs_reply_err(req, err);
-	return file;
-}
-
-/* Before the reply, after which the guest may be gone and its handles with it. */
-static void end_io(struct virtiofs_req *req)
-{
-	vfi_handle_put(virtiofs_req_context(req));
+	return offset <= INT64_MAX;
 }
 
 static void read_done(struct virtiofs_req *req, int64_t result)
 {
-	end_io(req);
+	vfi_handle_end(req);
 	if (result < 0)
 		virtiofs_reply_err(req, (int)result);
 	else
@@ -119,8 +99,82 @@ static void read_done(struct virtiofs_req *req, int64_t result)
 void vfi_share_read(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		    const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst)
 {
-	struct vfi_handle_local *file = begin_io(req, session, in->fh, nodeid, in->offset);
+	struct vfi_handle_local *file;
 
+	if (!is_offset(in->offset)) {
+		virtiofs_reply_err(req, -EINVAL);
+		return;
+	}
+	file = vfi_handle_begin(req, session, in->fh, nodeid, VFI_HANDLE_FILE);
 	if (file)
 		virtiofs_io_read(req, file->fd, dst, in->offset, 0, read_done);
+}
+
+static void write_done(struct virtiofs_req *req, int64_t result)
+{
+	vfi_handle_end(req);
+	if (result < 0)
+		virtiofs_reply_err(req, (int)result);
+	else
+		virtiofs_reply_write(req, (uint32_t)result);
+}
+
+void vfi_share_write(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_write_in *in, const struct virtiofs_iov *src)
+{
+	/* The page cache writes back where its pages are, however the file was opened. */
+	bool append = (in->flags & O_APPEND) && !(in->write_flags & VIRTIOFS_FUSE_WRITE_CACHE);
+	struct vfi_handle_local *file;
+
+	if (!is_offset(in->offset)) {
+		virtiofs_reply_err(req, -EINVAL);
+		return;
+	}
+	file = vfi_handle_begin(req, session, in->fh, nodeid, VFI_HANDLE_FILE);
+	if (file)
+		virtiofs_io_write(req, file->fd, src, in->offset, append ? RWF_APPEND : 0,
+				  write_done);
+}
+
+void vfi_share_flush(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_flush_in *in)
+{
+	struct vfi_handle_local *file = vfi_handle_get(session, in->fh, nodeid, VFI_HANDLE_FILE);
+	int fd, err = -EBADF;
+
+	if (file) {
+		/* A close of the host's: where file systems such as NFS report late errors. */
+		fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+		err = fd < 0 || close(fd) ? -errno : 0;
+		vfi_handle_put(file);
+	}
+	virtiofs_reply_err(req, err == -EMFILE ? -ENFILE : err);
+}
+
+static void fsync_done(struct virtiofs_req *req, int64_t result)
+{
+	vfi_handle_end(req);
+	virtiofs_reply_err(req, (int)result);
+}
+
+static void sync_handle(struct vfi_guest *guest, struct virtiofs_req *req, uint64_t nodeid,
+			const struct virtiofs_fuse_fsync_in *in, enum vfi_handle_kind kind)
+{
+	struct vfi_handle_local *handle = vfi_handle_begin(req, guest, in->fh, nodeid, kind);
+
+	if (handle)
+		virtiofs_io_fsync(req, handle->fd, in->fsync_flags & VIRTIOFS_FUSE_FSYNC_FDATASYNC,
+				  fsync_done);
+}
+
+void vfi_share_fsync(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_fsync_in *in)
+{
+	sync_handle(session, req, nodeid, in, VFI_HANDLE_FILE);
+}
+
+void vfi_share_fsyncdir(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			const struct virtiofs_fuse_fsync_in *in)
+{
+	sync_handle(session, req, nodeid, in, VFI_HANDLE_DIR);
 }

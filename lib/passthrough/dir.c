@@ -114,53 +114,104 @@ static void take_entry(struct vfi_dirbuf *buf, const struct dirent64 *entry)
 	buf->offset = (uint64_t)entry->d_off;
 }
 
-static bool pack(const struct virtiofs_iov *dst, size_t *used, const struct dirent64 *entry)
+/* A listing on its way into the guest's memory. */
+struct listing {
+	struct vfi_handle_local *dir;
+	const struct virtiofs_iov *dst;
+	size_t used;
+	bool plus; /* READDIRPLUS: with a lookup of each entry */
+};
+
+static bool is_dot(const char *name)
 {
-	return virtiofs_dirent_add(dst, used, entry->d_ino, (uint64_t)entry->d_off, entry->d_type,
-				   entry->d_name, strlen(entry->d_name));
+	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-/* Fill @dst from the directory. An error behind the first entry waits for the next call. */
-static int list(struct vfi_handle_local *dir, uint64_t offset, const struct virtiofs_iov *dst,
-		size_t *used)
+static bool pack(struct listing *list, const struct dirent64 *entry)
+{
+	return virtiofs_dirent_add(list->dst, &list->used, entry->d_ino, (uint64_t)entry->d_off,
+				   entry->d_type, entry->d_name, strlen(entry->d_name));
+}
+
+/* What cannot be looked up is listed all the same; the guest will ask if it wants to know. */
+static bool pack_plus(struct listing *list, const struct dirent64 *entry)
+{
+	struct vfi_guest *guest = list->dir->guest;
+	struct virtiofs_fuse_entry_out out;
+	size_t len = strlen(entry->d_name);
+	int err = -EINVAL;
+
+	if (list->dst->len - list->used < virtiofs_direntplus_size(len))
+		return false;
+	if (!is_dot(entry->d_name))
+		err = vfi_lookup(guest, list->dir->fd, entry->d_name, &out);
+	if (err == -ENOENT)
+		return true; /* removed since it was read */
+	if (err)
+		memset(&out, 0, sizeof(out));
+	if (virtiofs_direntplus_add(list->dst, &list->used, &out, entry->d_ino,
+				    (uint64_t)entry->d_off, entry->d_type, entry->d_name, len))
+		return true;
+	if (!err)
+		vfi_inode_forget(guest, out.nodeid, 1);
+	return false;
+}
+
+/* Fill the answer from the directory. An error behind the first entry waits for the next call. */
+static int fill(struct listing *list, uint64_t offset)
 {
 	struct dirent64 *entry;
-	int err = seek(dir, offset);
+	int err = seek(list->dir, offset);
 
 	while (!err) {
-		err = next_entry(dir, &entry);
+		err = next_entry(list->dir, &entry);
 		if (err || !entry)
 			break;
-		if (!pack(dst, used, entry)) {
+		if (!(list->plus ? pack_plus(list, entry) : pack(list, entry))) {
 			/* An empty answer would say that this is the end. */
 			err = -EINVAL;
 			break;
 		}
-		take_entry(dir->dirbuf, entry);
+		take_entry(list->dir->dirbuf, entry);
 	}
-	return *used != 0 ? 0 : err;
+	return list->used != 0 ? 0 : err;
 }
 
-void vfi_share_readdir(void *session, struct virtiofs_req *req, uint64_t nodeid,
-		       const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst)
+static void read_entries(struct vfi_guest *guest, struct virtiofs_req *req, uint64_t nodeid,
+			 const struct virtiofs_fuse_read_in *in, struct listing *list)
 {
-	struct vfi_handle_local *dir = vfi_handle_get(session, in->fh, nodeid, VFI_HANDLE_DIR);
-	size_t used = 0;
 	int err = -EBUSY;
 
-	if (!dir) {
+	list->dir = vfi_handle_get(guest, in->fh, nodeid, VFI_HANDLE_DIR);
+	if (!list->dir) {
 		virtiofs_reply_err(req, -EBADF);
 		return;
 	}
 	/* An open directory has one position, for which Linux lets its readers take turns; who
 	 * does not is no reason to wait here for the host's disk. */
-	if (!__atomic_exchange_n(&dir->listing, 1, __ATOMIC_ACQUIRE)) {
-		err = list(dir, in->offset, dst, &used);
-		__atomic_store_n(&dir->listing, 0, __ATOMIC_RELEASE);
+	if (!__atomic_exchange_n(&list->dir->listing, 1, __ATOMIC_ACQUIRE)) {
+		err = fill(list, in->offset);
+		__atomic_store_n(&list->dir->listing, 0, __ATOMIC_RELEASE);
 	}
-	vfi_handle_put(dir);
+	vfi_handle_put(list->dir);
 	if (err)
 		virtiofs_reply_err(req, err);
 	else
-		virtiofs_reply_data(req, used);
+		virtiofs_reply_data(req, list->used);
+}
+
+void vfi_share_readdir(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		       const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst)
+{
+	struct listing list = { .dst = dst };
+
+	read_entries(session, req, nodeid, in, &list);
+}
+
+void vfi_share_readdirplus(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			   const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst)
+{
+	struct listing list = { .dst = dst, .plus = true };
+
+	read_entries(session, req, nodeid, in, &list);
 }

@@ -101,3 +101,20 @@ int vfi_handle_release(struct vfi_guest *guest, uint64_t fh, uint64_t nodeid,
 	vfi_handle_put(local);
 	return ours ? 0 : -EBADF;
 }
+
+struct vfi_handle_local *vfi_handle_begin(struct virtiofs_req *req, struct vfi_guest *guest,
+					  uint64_t fh, uint64_t nodeid, enum vfi_handle_kind kind)
+{
+	struct vfi_handle_local *local = vfi_handle_get(guest, fh, nodeid, kind);
+
+	if (local)
+		virtiofs_req_set_context(req, local);
+	else
+		virtiofs_reply_err(req, -EBADF);
+	return local;
+}
+
+void vfi_handle_end(struct virtiofs_req *req)
+{
+	vfi_handle_put(virtiofs_req_context(req));
+}

@@ -14,6 +14,7 @@
 #define VFI_PASSTHROUGH_SHARE_H
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,19 @@ struct vfi_budget {
 	uint32_t max;
 	uint32_t used; /* atomic */
 };
+
+static inline bool vfi_budget_take(struct vfi_budget *budget)
+{
+	if (__atomic_fetch_add(&budget->used, 1, __ATOMIC_RELAXED) < budget->max)
+		return true;
+	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+static inline void vfi_budget_give(struct vfi_budget *budget)
+{
+	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
+}
 
 struct vfi_share {
 	struct virtiofs_env env;
@@ -150,6 +164,13 @@ void vfi_handle_put(struct vfi_handle_local *local);
 int vfi_handle_release(struct vfi_guest *guest, uint64_t fh, uint64_t nodeid,
 		       enum vfi_handle_kind kind);
 
+/* The same for an operation that ends in a callback: the handle is the request's context.
+ * NULL: it has been answered. */
+struct vfi_handle_local *vfi_handle_begin(struct virtiofs_req *req, struct vfi_guest *guest,
+					  uint64_t fh, uint64_t nodeid, enum vfi_handle_kind kind);
+/* Before the reply, after which the guest may be gone and its handles with it. */
+void vfi_handle_end(struct virtiofs_req *req);
+
 /* ---- path.c: every way from a name or a descriptor to a descriptor ---- */
 
 /* Whether openat2() is there, seen from @dir. */
@@ -179,6 +200,10 @@ void vfi_attr_fill(struct virtiofs_fuse_attr *attr, const struct statx *st);
 void vfi_entry_fill(const struct vfi_share *share, struct virtiofs_fuse_entry_out *out,
 		    uint64_t nodeid, const struct statx *st);
 
+/* ---- dir.c ---- */
+
+void vfi_dirbuf_free(const struct virtiofs_env *env, struct vfi_dirbuf *buf);
+
 /* ---- lookup.c ---- */
 
 /* Find @name in the directory @dir and count the lookup. Returns 0 or a negative errno. */
@@ -191,6 +216,36 @@ int vfi_lookup(struct vfi_guest *guest, int dir, const char *name,
 int vfi_open_flags(uint32_t guest_flags);
 /* The FOPEN_ flags of an answer. */
 uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kind);
+
+/* A handle of the inode, a regular file. Returns 0 or a negative errno. */
+int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, uint32_t flags, uint64_t *fh);
+
+/* ---- cred.c ---- */
+
+enum { VFI_CRED_GROUPS = 1, VFI_CRED_GID = 2, VFI_CRED_UID = 4 };
+
+/*
+ * The calling thread in the name of a guest's user: begun with enter before the
+ * first change, and everything is as before after leave. No callback in between.
+ */
+struct vfi_cred {
+	struct vfi_share *share;
+	uint32_t owner;	  /* who owns what is created */
+	uint32_t changed; /* VFI_CRED_ */
+	uint32_t uid[3];  /* real, effective, saved */
+	uint32_t gid[3];
+	struct __user_cap_data_struct caps[2];
+	int death_signal;
+	size_t group_count;
+	uint32_t *groups; /* few_groups, or allocated */
+	uint32_t few_groups[64];
+};
+
+/* Errors: -EIO a thread's ids could not be restored once; -EOVERFLOW no valid id; what the
+ * system calls return. Then nothing has changed, and leave must not be called. */
+int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share,
+		   const struct virtiofs_fuse_in_header *in);
+void vfi_cred_leave(struct vfi_cred *cred);
 
 /* ---- The operations, each in the file its comment names ---- */
 
@@ -207,6 +262,30 @@ void vfi_share_readlink(void *session, struct virtiofs_req *req, uint64_t nodeid
 void vfi_share_getattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_getattr_in *in);
 
+/* setattr.c */
+void vfi_share_setattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		       const struct virtiofs_fuse_setattr_in *in);
+void vfi_share_access(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		      const struct virtiofs_fuse_access_in *in);
+
+/* create.c */
+void vfi_share_symlink(void *session, struct virtiofs_req *req, uint64_t parent, const char *name,
+		       const char *target);
+void vfi_share_mknod(void *session, struct virtiofs_req *req, uint64_t parent,
+		     const struct virtiofs_fuse_mknod_in *in, const char *name);
+void vfi_share_mkdir(void *session, struct virtiofs_req *req, uint64_t parent,
+		     const struct virtiofs_fuse_mkdir_in *in, const char *name);
+void vfi_share_create(void *session, struct virtiofs_req *req, uint64_t parent,
+		      const struct virtiofs_fuse_create_in *in, const char *name);
+void vfi_share_link(void *session, struct virtiofs_req *req, uint64_t nodeid, uint64_t newparent,
+		    const char *newname);
+
+/* remove.c */
+void vfi_share_unlink(void *session, struct virtiofs_req *req, uint64_t parent, const char *name);
+void vfi_share_rmdir(void *session, struct virtiofs_req *req, uint64_t parent, const char *name);
+void vfi_share_rename(void *session, struct virtiofs_req *req, uint64_t parent, const char *name,
+		      uint64_t newparent, const char *newname, uint32_t flags);
+
 /* data.c */
 void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		    const struct virtiofs_fuse_open_in *in);
@@ -214,6 +293,14 @@ void vfi_share_release(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_release_in *in);
 void vfi_share_read(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		    const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst);
+void vfi_share_write(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_write_in *in, const struct virtiofs_iov *src);
+void vfi_share_flush(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_flush_in *in);
+void vfi_share_fsync(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_fsync_in *in);
+void vfi_share_fsyncdir(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			const struct virtiofs_fuse_fsync_in *in);
 
 /* dir.c */
 void vfi_share_opendir(void *session, struct virtiofs_req *req, uint64_t nodeid,
@@ -222,20 +309,17 @@ void vfi_share_releasedir(void *session, struct virtiofs_req *req, uint64_t node
 			  const struct virtiofs_fuse_release_in *in);
 void vfi_share_readdir(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst);
-void vfi_dirbuf_free(const struct virtiofs_env *env, struct vfi_dirbuf *buf);
+void vfi_share_readdirplus(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			   const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst);
 
-/* budget: in inode.c and handle.c alike */
-static inline bool vfi_budget_take(struct vfi_budget *budget)
-{
-	if (__atomic_fetch_add(&budget->used, 1, __ATOMIC_RELAXED) < budget->max)
-		return true;
-	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
-	return false;
-}
-
-static inline void vfi_budget_give(struct vfi_budget *budget)
-{
-	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
-}
+/* space.c */
+void vfi_share_statfs(void *session, struct virtiofs_req *req, uint64_t nodeid);
+void vfi_share_fallocate(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			 const struct virtiofs_fuse_fallocate_in *in);
+void vfi_share_lseek(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_lseek_in *in);
+void vfi_share_copy_file_range(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			       const struct virtiofs_fuse_copy_file_range_in *in);
+void vfi_share_syncfs(void *session, struct virtiofs_req *req, uint64_t nodeid);
 
 #endif /* VFI_PASSTHROUGH_SHARE_H */

@@ -219,8 +219,11 @@ int do_releasedir(struct guest *g, uint64_t nodeid, uint64_t fh)
 	return fake_reply_error(&g->req);
 }
 
-int do_readdir(struct guest *g, uint64_t nodeid, uint64_t fh, uint64_t offset, void *buf,
-	       size_t len)
+typedef void (*read_op)(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst);
+
+static int read_entries(struct guest *g, read_op op, uint64_t nodeid, uint64_t fh, uint64_t offset,
+			void *buf, size_t len)
 {
 	const struct virtiofs_fuse_read_in in = {
 		.fh = fh,
@@ -230,6 +233,152 @@ int do_readdir(struct guest *g, uint64_t nodeid, uint64_t fh, uint64_t offset, v
 	struct iovec iov;
 	struct virtiofs_iov dst = make_iov(&iov, buf, len);
 
-	g->ops->readdir(g->session, fake_req(&g->req), nodeid, &in, &dst);
+	op(g->session, fake_req(&g->req), nodeid, &in, &dst);
 	return data_reply(g);
+}
+
+int do_readdir(struct guest *g, uint64_t nodeid, uint64_t fh, uint64_t offset, void *buf,
+	       size_t len)
+{
+	return read_entries(g, g->ops->readdir, nodeid, fh, offset, buf, len);
+}
+
+int do_readdirplus(struct guest *g, uint64_t nodeid, uint64_t fh, uint64_t offset, void *buf,
+		   size_t len)
+{
+	return read_entries(g, g->ops->readdirplus, nodeid, fh, offset, buf, len);
+}
+
+int do_fsyncdir(struct guest *g, uint64_t nodeid, uint64_t fh)
+{
+	const struct virtiofs_fuse_fsync_in in = { .fh = fh };
+
+	g->ops->fsyncdir(g->session, fake_req(&g->req), nodeid, &in);
+	return fake_reply_error(&g->req);
+}
+
+void become(struct guest *g, uint32_t uid, uint32_t gid)
+{
+	g->req.in.uid = uid;
+	g->req.in.gid = gid;
+}
+
+int do_create(struct guest *g, uint64_t parent, const char *name, uint32_t flags, uint32_t mode,
+	      struct virtiofs_create_out *out)
+{
+	const struct virtiofs_fuse_create_in in = { .flags = flags, .mode = mode };
+
+	g->ops->create(g->session, fake_req(&g->req), parent, &in, name);
+	return fake_reply_body(&g->req, out, sizeof(*out));
+}
+
+int do_mkdir(struct guest *g, uint64_t parent, const char *name, uint32_t mode,
+	     struct virtiofs_fuse_entry_out *out)
+{
+	const struct virtiofs_fuse_mkdir_in in = { .mode = mode };
+
+	g->ops->mkdir(g->session, fake_req(&g->req), parent, &in, name);
+	return fake_reply_body(&g->req, out, sizeof(*out));
+}
+
+int do_mknod(struct guest *g, uint64_t parent, const char *name, uint32_t mode, uint32_t rdev,
+	     struct virtiofs_fuse_entry_out *out)
+{
+	const struct virtiofs_fuse_mknod_in in = { .mode = mode, .rdev = rdev };
+
+	g->ops->mknod(g->session, fake_req(&g->req), parent, &in, name);
+	return fake_reply_body(&g->req, out, sizeof(*out));
+}
+
+int do_symlink(struct guest *g, uint64_t parent, const char *name, const char *target,
+	       struct virtiofs_fuse_entry_out *out)
+{
+	g->ops->symlink(g->session, fake_req(&g->req), parent, name, target);
+	return fake_reply_body(&g->req, out, sizeof(*out));
+}
+
+int do_link(struct guest *g, uint64_t nodeid, uint64_t parent, const char *name,
+	    struct virtiofs_fuse_entry_out *out)
+{
+	g->ops->link(g->session, fake_req(&g->req), nodeid, parent, name);
+	return fake_reply_body(&g->req, out, sizeof(*out));
+}
+
+int do_unlink(struct guest *g, uint64_t parent, const char *name)
+{
+	g->ops->unlink(g->session, fake_req(&g->req), parent, name);
+	return fake_reply_error(&g->req);
+}
+
+int do_rmdir(struct guest *g, uint64_t parent, const char *name)
+{
+	g->ops->rmdir(g->session, fake_req(&g->req), parent, name);
+	return fake_reply_error(&g->req);
+}
+
+int do_rename(struct guest *g, uint64_t parent, const char *name, uint64_t newparent,
+	      const char *newname, uint32_t flags)
+{
+	g->ops->rename(g->session, fake_req(&g->req), parent, name, newparent, newname, flags);
+	return fake_reply_error(&g->req);
+}
+
+int do_setattr(struct guest *g, uint64_t nodeid, const struct virtiofs_fuse_setattr_in *in,
+	       struct virtiofs_fuse_attr *attr)
+{
+	struct virtiofs_fuse_attr_out out;
+	int err;
+
+	g->ops->setattr(g->session, fake_req(&g->req), nodeid, in);
+	err = fake_reply_body(&g->req, &out, sizeof(out));
+	if (!err)
+		*attr = out.attr;
+	return err;
+}
+
+int do_access(struct guest *g, uint64_t nodeid, uint32_t mask)
+{
+	const struct virtiofs_fuse_access_in in = { .mask = mask };
+
+	g->ops->access(g->session, fake_req(&g->req), nodeid, &in);
+	return fake_reply_error(&g->req);
+}
+
+int do_write(struct guest *g, uint64_t nodeid, uint64_t fh, uint64_t offset, const char *text,
+	     uint32_t flags, uint32_t write_flags)
+{
+	const struct virtiofs_fuse_write_in in = {
+		.fh = fh,
+		.offset = offset,
+		.size = (uint32_t)strlen(text),
+		.flags = flags,
+		.write_flags = write_flags,
+	};
+	char copy[256];
+	struct iovec iov;
+	struct virtiofs_iov src = make_iov(&iov, copy, strlen(text));
+	struct virtiofs_fuse_write_out out;
+	int err;
+
+	assert_true(strlen(text) <= sizeof(copy));
+	memcpy(copy, text, strlen(text));
+	g->ops->write(g->session, fake_req(&g->req), nodeid, &in, &src);
+	err = fake_reply_body(&g->req, &out, sizeof(out));
+	return err ? err : (int)out.size;
+}
+
+int do_flush(struct guest *g, uint64_t nodeid, uint64_t fh)
+{
+	const struct virtiofs_fuse_flush_in in = { .fh = fh };
+
+	g->ops->flush(g->session, fake_req(&g->req), nodeid, &in);
+	return fake_reply_error(&g->req);
+}
+
+int do_fsync(struct guest *g, uint64_t nodeid, uint64_t fh, uint32_t flags)
+{
+	const struct virtiofs_fuse_fsync_in in = { .fh = fh, .fsync_flags = flags };
+
+	g->ops->fsync(g->session, fake_req(&g->req), nodeid, &in);
+	return fake_reply_error(&g->req);
 }

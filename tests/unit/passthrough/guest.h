@@ -66,4 +66,34 @@ int do_releasedir(struct guest *g, uint64_t nodeid, uint64_t fh);
 int do_readdir(struct guest *g, uint64_t nodeid, uint64_t fh, uint64_t offset, void *buf,
 	       size_t len);
 
+/* The same with READDIRPLUS. */
+int do_readdirplus(struct guest *g, uint64_t nodeid, uint64_t fh, uint64_t offset, void *buf,
+		   size_t len);
+int do_fsyncdir(struct guest *g, uint64_t nodeid, uint64_t fh);
+
+/* Requests that make something do so in the name of this user. */
+void become(struct guest *g, uint32_t uid, uint32_t gid);
+int do_create(struct guest *g, uint64_t parent, const char *name, uint32_t flags, uint32_t mode,
+	      struct virtiofs_create_out *out);
+int do_mkdir(struct guest *g, uint64_t parent, const char *name, uint32_t mode,
+	     struct virtiofs_fuse_entry_out *out);
+int do_mknod(struct guest *g, uint64_t parent, const char *name, uint32_t mode, uint32_t rdev,
+	     struct virtiofs_fuse_entry_out *out);
+int do_symlink(struct guest *g, uint64_t parent, const char *name, const char *target,
+	       struct virtiofs_fuse_entry_out *out);
+int do_link(struct guest *g, uint64_t nodeid, uint64_t parent, const char *name,
+	    struct virtiofs_fuse_entry_out *out);
+int do_unlink(struct guest *g, uint64_t parent, const char *name);
+int do_rmdir(struct guest *g, uint64_t parent, const char *name);
+int do_rename(struct guest *g, uint64_t parent, const char *name, uint64_t newparent,
+	      const char *newname, uint32_t flags);
+int do_setattr(struct guest *g, uint64_t nodeid, const struct virtiofs_fuse_setattr_in *in,
+	       struct virtiofs_fuse_attr *attr);
+int do_access(struct guest *g, uint64_t nodeid, uint32_t mask);
+/* Bytes, or a negative errno. @flags: of the open file; @write_flags: VIRTIOFS_FUSE_WRITE_. */
+int do_write(struct guest *g, uint64_t nodeid, uint64_t fh, uint64_t offset, const char *text,
+	     uint32_t flags, uint32_t write_flags);
+int do_flush(struct guest *g, uint64_t nodeid, uint64_t fh);
+int do_fsync(struct guest *g, uint64_t nodeid, uint64_t fh, uint32_t flags);
+
 #endif /* TESTS_UNIT_PASSTHROUGH_GUEST_H */

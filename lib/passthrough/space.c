@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Space: how much there is, where a file has it, and data that moves from file to file. */
+#include "passthrough/share.h"
+
+#include <errno.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+void vfi_share_statfs(void *session, struct virtiofs_req *req, uint64_t nodeid)
+{
+	struct vfi_guest *guest = session;
+	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
+	struct virtiofs_fuse_statfs_out out = { 0 };
+	struct statfs st;
+	int err = -ESTALE;
+
+	if (inode) {
+		err = fstatfs(vfi_inode_fd(guest, inode), &st) ? -errno : 0;
+		vfi_inode_put(guest, inode);
+	}
+	if (err) {
+		virtiofs_reply_err(req, err);
+		return;
+	}
+	out.st = (struct virtiofs_fuse_kstatfs){
+		.blocks = st.f_blocks,
+		.bfree = st.f_bfree,
+		.bavail = st.f_bavail,
+		.files = st.f_files,
+		.ffree = st.f_ffree,
+		.bsize = (uint32_t)st.f_bsize,
+		.namelen = (uint32_t)st.f_namelen,
+		.frsize = (uint32_t)st.f_frsize,
+	};
+	virtiofs_reply_statfs(req, &out);
+}
+
+static void fallocate_done(struct virtiofs_req *req, int64_t result)
+{
+	vfi_handle_end(req);
+	virtiofs_reply_err(req, (int)result);
+}
+
+void vfi_share_fallocate(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			 const struct virtiofs_fuse_fallocate_in *in)
+{
+	struct vfi_handle_local *file =
+		vfi_handle_begin(req, session, in->fh, nodeid, VFI_HANDLE_FILE);
+
+	if (file)
+		virtiofs_io_fallocate(req, file->fd, (int)in->mode, in->offset, in->length,
+				      fallocate_done);
+}
+
+static off_t seek(int fd, const struct virtiofs_fuse_lseek_in *in)
+{
+	off_t offset;
+
+	/* What a guest cannot know by itself. The rest would be about a position it does not use.
+	 */
+	if (in->whence != SEEK_DATA && in->whence != SEEK_HOLE && in->whence != SEEK_END)
+		return -EINVAL;
+	offset = lseek(fd, (off_t)in->offset, (int)in->whence);
+	return offset < 0 ? -errno : offset;
+}
+
+void vfi_share_lseek(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_lseek_in *in)
+{
+	struct vfi_handle_local *file = vfi_handle_get(session, in->fh, nodeid, VFI_HANDLE_FILE);
+	off_t offset = -EBADF;
+
+	if (file) {
+		offset = seek(file->fd, in);
+		vfi_handle_put(file);
+	}
+	if (offset < 0)
+		virtiofs_reply_err(req, (int)offset);
+	else
+		virtiofs_reply_lseek(req, (uint64_t)offset);
+}
+
+static ssize_t copy(int from, int to, const struct virtiofs_fuse_copy_file_range_in *in)
+{
+	off_t from_offset = (off_t)in->off_in;
+	off_t to_offset = (off_t)in->off_out;
+	ssize_t n;
+
+	if (in->flags)
+		return -EINVAL;
+	n = copy_file_range(from, &from_offset, to, &to_offset, in->len, 0);
+	return n < 0 ? -errno : n;
+}
+
+void vfi_share_copy_file_range(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			       const struct virtiofs_fuse_copy_file_range_in *in)
+{
+	struct vfi_handle_local *from, *to;
+	ssize_t n = -EBADF;
+
+	if (virtiofs_req_offload(req))
+		return;
+	from = vfi_handle_get(session, in->fh_in, nodeid, VFI_HANDLE_FILE);
+	to = vfi_handle_get(session, in->fh_out, in->nodeid_out, VFI_HANDLE_FILE);
+	if (from && to)
+		n = copy(from->fd, to->fd, in);
+	if (from)
+		vfi_handle_put(from);
+	if (to)
+		vfi_handle_put(to);
+	if (n < 0)
+		virtiofs_reply_err(req, (int)n);
+	else
+		virtiofs_reply_copied(req, (uint64_t)n);
+}
+
+static int sync_filesystem_of(struct vfi_guest *guest, struct vfi_inode *inode)
+{
+	int fd = vfi_path_reopen(guest->share, vfi_inode_fd(guest, inode), inode->type, O_RDONLY);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = syncfs(fd) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+void vfi_share_syncfs(void *session, struct virtiofs_req *req, uint64_t nodeid)
+{
+	struct vfi_guest *guest = session;
+	struct vfi_inode *inode;
+	int err = -ESTALE;
+
+	if (virtiofs_req_offload(req))
+		return;
+	inode = vfi_inode_get(guest, nodeid);
+	if (inode) {
+		err = sync_filesystem_of(guest, inode);
+		vfi_inode_put(guest, inode);
+	}
+	virtiofs_reply_err(req, err);
+}
