@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* New names: of new files in the guest user's name, and of files there are. */
+#include "passthrough/share.h"
+
+#include <errno.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+enum { PERMISSIONS = 0777, MODE_BITS = 07777 };
+
+/* What MKNOD, MKDIR and SYMLINK make. */
+struct making {
+	const char *name;
+	mode_t mode; /* with its type */
+	dev_t rdev;
+	const char *target;
+};
+
+/* Whether @dir passes an ACL on to what is created in it. Where it cannot be told: yes. */
+static bool has_default_acl(const struct vfi_share *share, int dir)
+{
+	int fd = vfi_path_reopen(share, dir, S_IFDIR, O_RDONLY);
+	bool found;
+
+	if (fd < 0)
+		return true;
+	found = fgetxattr(fd, "system.posix_acl_default", NULL, 0) > 0;
+	close(fd);
+	return found;
+}
+
+/*
+ * The guest's kernel has applied its user's umask to @mode already; this
+ * process's has come on top, where it is not 0. Give back what that took, but not
+ * what the directory's default ACL did, under which no umask counts. @fd is what
+ * the name leads to: what it was not just made by us is left alone.
+ */
+static int undo_umask(const struct vfi_share *share, const struct virtiofs_req *req,
+		      const struct vfi_cred *cred, int dir, int fd, mode_t mode, struct statx *st)
+{
+	mode_t lost = mode & PERMISSIONS & ~(mode_t)st->stx_mode;
+
+	if (lost == 0 || S_ISLNK(mode) || virtiofs_req_dedicated(req))
+		return 0;
+	if (st->stx_uid != cred->owner || (st->stx_mode & S_IFMT) != (mode & S_IFMT) ||
+	    (st->stx_nlink != 1 && !S_ISDIR(mode)) || has_default_acl(share, dir))
+		return 0;
+	/* A file system that knows no such mode keeps the one it gave. */
+	if (fchmodat(share->proc_fd, vfi_fd_name(fd).text, (st->stx_mode & MODE_BITS) | lost, 0))
+		return 0;
+	return vfi_path_stat(fd, "", st);
+}
+
+static int make_node(int dir, const struct making *what)
+{
+	int err;
+
+	if (S_ISLNK(what->mode))
+		err = symlinkat(what->target, dir, what->name);
+	else if (S_ISDIR(what->mode))
+		err = mkdirat(dir, what->name, what->mode & MODE_BITS);
+	else
+		err = mknodat(dir, what->name, what->mode, what->rdev);
+	return err ? -errno : 0;
+}
+
+/* Make it, and hold it: returns its O_PATH descriptor or a negative errno. */
+static int make_held(struct vfi_guest *guest, const struct virtiofs_req *req, int dir,
+		     const struct making *what, struct statx *st)
+{
+	struct vfi_cred cred;
+	int fd, err;
+
+	err = vfi_cred_enter(&cred, guest->share, virtiofs_req_header(req));
+	if (err)
+		return err;
+	err = make_node(dir, what);
+	vfi_cred_leave(&cred);
+	if (err)
+		return err;
+	fd = vfi_path_open(guest->share, dir, what->name, O_PATH, 0);
+	if (fd < 0)
+		return fd;
+	err = vfi_path_stat(fd, "", st);
+	if (!err)
+		err = undo_umask(guest->share, req, &cred, dir, fd, what->mode, st);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int make_entry(struct vfi_guest *guest, const struct virtiofs_req *req, int dir,
+		      const struct making *what, struct virtiofs_fuse_entry_out *out)
+{
+	struct vfi_inode *room;
+	struct statx st;
+	int fd, err;
+
+	err = vfi_inode_reserve(guest, &room);
+	if (err)
+		return err;
+	fd = make_held(guest, req, dir, what, &st);
+	if (fd < 0) {
+		vfi_inode_cancel(guest, room);
+		return fd;
+	}
+	vfi_entry_fill(guest->share, out, vfi_inode_add(guest, room, fd, &st), &st);
+	return 0;
+}
+
+static void make(struct vfi_guest *guest, struct virtiofs_req *req, uint64_t parent,
+		 const struct making *what)
+{
+	struct vfi_inode *dir = vfi_inode_get(guest, parent);
+	struct virtiofs_fuse_entry_out out;
+	int err = -ESTALE;
+
+	if (dir) {
+		err = make_entry(guest, req, vfi_inode_fd(guest, dir), what, &out);
+		vfi_inode_put(guest, dir);
+	}
+	if (err)
+		virtiofs_reply_err(req, err);
+	else
+		virtiofs_reply_entry(req, &out);
+}
+
+void vfi_share_mknod(void *session, struct virtiofs_req *req, uint64_t parent,
+		     const struct virtiofs_fuse_mknod_in *in, const char *name)
+{
+	struct making what = { .name = name, .mode = in->mode, .rdev = in->rdev };
+
+	/* mknod(2) takes no type for a regular file, and never makes these two. */
+	if ((in->mode & S_IFMT) == 0)
+		what.mode |= S_IFREG;
+	if (S_ISDIR(in->mode) || S_ISLNK(in->mode))
+		virtiofs_reply_err(req, -EINVAL);
+	else
+		make(session, req, parent, &what);
+}
+
+void vfi_share_mkdir(void *session, struct virtiofs_req *req, uint64_t parent,
+		     const struct virtiofs_fuse_mkdir_in *in, const char *name)
+{
+	struct making what = { .name = name, .mode = (in->mode & MODE_BITS) | S_IFDIR };
+
+	make(session, req, parent, &what);
+}
+
+void vfi_share_symlink(void *session, struct virtiofs_req *req, uint64_t parent, const char *name,
+		       const char *target)
+{
+	struct making what = { .name = name, .mode = S_IFLNK, .target = target };
+
+	make(session, req, parent, &what);
+}
+
+/* ---- CREATE ---- */
+
+/* Where the answer's parts get their room, before there is anything to answer for. */
+struct creation {
+	struct vfi_inode *inode;
+	struct vfi_handle_local *handle;
+};
+
+static int reserve(struct vfi_guest *guest, struct creation *room)
+{
+	int err = vfi_inode_reserve(guest, &room->inode);
+
+	if (err)
+		return err;
+	err = vfi_handle_reserve(guest, &room->handle);
+	if (err)
+		vfi_inode_cancel(guest, room->inode);
+	return err;
+}
+
+static void cancel(struct vfi_guest *guest, struct creation *room)
+{
+	vfi_handle_cancel(room->handle);
+	vfi_inode_cancel(guest, room->inode);
+}
+
+/* Hold what @fd has open, a file just created. Returns its O_PATH descriptor. */
+static int hold_created(struct vfi_guest *guest, const struct virtiofs_req *req,
+			const struct vfi_cred *cred, int dir, int fd, mode_t mode, struct statx *st)
+{
+	int held = vfi_path_hold(guest->share, fd);
+	int err;
+
+	if (held < 0)
+		return held;
+	err = vfi_path_stat(held, "", st);
+	if (!err)
+		err = undo_umask(guest->share, req, cred, dir, held, mode, st);
+	if (err) {
+		close(held);
+		return err;
+	}
+	return held;
+}
+
+static int create_new(struct vfi_guest *guest, const struct virtiofs_req *req, int dir,
+		      const struct virtiofs_fuse_create_in *in, const char *name,
+		      struct virtiofs_create_out *out)
+{
+	int flags = vfi_open_flags(in->flags) | O_CREAT | O_EXCL;
+	mode_t mode = in->mode & MODE_BITS;
+	struct creation room;
+	struct vfi_cred cred;
+	struct statx st;
+	int fd, held, err;
+
+	err = reserve(guest, &room);
+	if (err)
+		return err;
+	err = vfi_cred_enter(&cred, guest->share, virtiofs_req_header(req));
+	if (err) {
+		cancel(guest, &room);
+		return err;
+	}
+	fd = vfi_path_open(guest->share, dir, name, flags, mode);
+	vfi_cred_leave(&cred);
+	held = fd;
+	if (fd >= 0)
+		held = hold_created(guest, req, &cred, dir, fd, mode | S_IFREG, &st);
+	if (held < 0) {
+		if (fd >= 0)
+			close(fd);
+		cancel(guest, &room);
+		return held;
+	}
+	vfi_entry_fill(guest->share, &out->entry, vfi_inode_add(guest, room.inode, held, &st), &st);
+	out->open.fh = vfi_handle_publish(room.handle, out->entry.nodeid, VFI_HANDLE_FILE, fd);
+	return 0;
+}
+
+static int open_existing(struct vfi_guest *guest, int dir, const char *name, uint32_t flags,
+			 struct virtiofs_create_out *out)
+{
+	struct vfi_inode *inode;
+	int err = vfi_lookup(guest, dir, name, &out->entry);
+
+	if (err)
+		return err;
+	inode = vfi_inode_get(guest, out->entry.nodeid);
+	err = -ESTALE;
+	if (inode) {
+		err = vfi_open_inode(guest, inode, flags, &out->open.fh);
+		vfi_inode_put(guest, inode);
+	}
+	if (err)
+		vfi_inode_forget(guest, out->entry.nodeid, 1);
+	return err;
+}
+
+static int create(struct vfi_guest *guest, const struct virtiofs_req *req, int dir,
+		  const struct virtiofs_fuse_create_in *in, const char *name,
+		  struct virtiofs_create_out *out)
+{
+	int err;
+
+	/* Someone else may create and remove the name as often as he likes: not for ever. */
+	for (int tries = 0; tries < 3; tries++) {
+		err = create_new(guest, req, dir, in, name, out);
+		if (err != -EEXIST || (in->flags & O_EXCL))
+			return err;
+		err = open_existing(guest, dir, name, in->flags, out);
+		if (err != -ENOENT)
+			return err;
+	}
+	return err;
+}
+
+void vfi_share_create(void *session, struct virtiofs_req *req, uint64_t parent,
+		      const struct virtiofs_fuse_create_in *in, const char *name)
+{
+	struct vfi_guest *guest = session;
+	struct vfi_inode *dir = vfi_inode_get(guest, parent);
+	struct virtiofs_create_out out = {
+		.open.open_flags = vfi_open_answer(guest->share, VFI_HANDLE_FILE),
+	};
+	int err = -ESTALE;
+
+	if (dir) {
+		err = create(guest, req, vfi_inode_fd(guest, dir), in, name, &out);
+		vfi_inode_put(guest, dir);
+	}
+	if (err)
+		virtiofs_reply_err(req, err);
+	else
+		virtiofs_reply_create(req, &out);
+}
+
+/* ---- LINK ---- */
+
+static int link_inode(struct vfi_guest *guest, struct vfi_inode *inode, int dir, const char *name,
+		      struct virtiofs_fuse_entry_out *out)
+{
+	const struct vfi_share *share = guest->share;
+	int fd = vfi_inode_fd(guest, inode);
+	struct statx st;
+	int err = 0;
+
+	/* Counted first: the answer is a lookup, which cannot fail once there is a link. */
+	if (!vfi_inode_again(guest, inode))
+		return -ESTALE;
+	if (linkat(share->proc_fd, vfi_fd_name(fd).text, dir, name, AT_SYMLINK_FOLLOW))
+		err = -errno;
+	if (!err)
+		err = vfi_path_stat(fd, "", &st);
+	if (err)
+		vfi_inode_forget(guest, vfi_table_id(inode), 1);
+	else
+		vfi_entry_fill(share, out, vfi_table_id(inode), &st);
+	return err;
+}
+
+void vfi_share_link(void *session, struct virtiofs_req *req, uint64_t nodeid, uint64_t newparent,
+		    const char *newname)
+{
+	struct vfi_guest *guest = session;
+	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
+	struct vfi_inode *dir = vfi_inode_get(guest, newparent);
+	struct virtiofs_fuse_entry_out out;
+	int err = -ESTALE;
+
+	if (inode && dir)
+		err = link_inode(guest, inode, vfi_inode_fd(guest, dir), newname, &out);
+	if (inode)
+		vfi_inode_put(guest, inode);
+	if (dir)
+		vfi_inode_put(guest, dir);
+	if (err)
+		virtiofs_reply_err(req, err);
+	else
+		virtiofs_reply_entry(req, &out);
+}

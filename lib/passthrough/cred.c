@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Creating in a guest user's name. Who owns a new file, whether it inherits its
+ * directory's group, whether S_ISGID stays: the kernel decides all that by the
+ * ids of the calling thread, so these are changed for the one system call.
+ *
+ * Raw system calls: glibc's functions of these names change every thread of the
+ * process. Supplementary groups are dropped, or they would vouch for S_ISGID in
+ * directories of groups that the guest's user is not in (CVE-2022-0358).
+ */
+#include "passthrough/share.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Leave an id as it is: setresuid(2). */
+#define KEEP ((uint32_t)-1)
+
+static struct __user_cap_header_struct cap_header(void)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+
+	return header;
+}
+
+static int save_groups(struct vfi_cred *cred)
+{
+	long n = syscall(SYS_getgroups, 0, NULL);
+
+	if (n < 0)
+		return -errno;
+	cred->group_count = (size_t)n;
+	cred->groups = cred->few_groups;
+	if (cred->group_count > VFI_ARRAY_SIZE(cred->few_groups)) {
+		cred->groups =
+			vfi_alloc_array(&cred->share->env, cred->group_count, sizeof(uint32_t));
+		if (!cred->groups)
+			return -ENOMEM;
+	}
+	return syscall(SYS_getgroups, n, cred->groups) == n ? 0 : -EIO;
+}
+
+static void free_groups(struct vfi_cred *cred)
+{
+	if (cred->groups != cred->few_groups)
+		vfi_free(&cred->share->env, cred->groups, cred->group_count * sizeof(uint32_t));
+}
+
+/* Take note of what there is to change, and to what it is to be changed back. */
+static int save(struct vfi_cred *cred)
+{
+	struct __user_cap_header_struct header = cap_header();
+
+	if (syscall(SYS_getresgid, &cred->gid[0], &cred->gid[1], &cred->gid[2]) ||
+	    syscall(SYS_capget, &header, cred->caps) ||
+	    prctl(PR_GET_PDEATHSIG, &cred->death_signal))
+		return -errno;
+	return save_groups(cred);
+}
+
+/*
+ * Without its uid of 0 the thread loses all effective capabilities. One is taken
+ * back: the guest's kernel has checked the directory's permissions, and knows the
+ * user's groups, which are dropped here.
+ */
+static int limit_caps(struct vfi_cred *cred)
+{
+	struct __user_cap_header_struct header = cap_header();
+	struct __user_cap_data_struct caps[2] = { cred->caps[0], cred->caps[1] };
+
+	caps[0].effective = caps[0].permitted & 1u << CAP_DAC_OVERRIDE;
+	caps[1].effective = 0;
+	return syscall(SYS_capset, &header, caps) ? -errno : 0;
+}
+
+static int change(struct vfi_cred *cred, uint32_t uid, uint32_t gid)
+{
+	if (cred->group_count != 0) {
+		if (syscall(SYS_setgroups, 0, NULL))
+			return -errno;
+		cred->changed |= VFI_CRED_GROUPS;
+	}
+	/* The saved id keeps the way back open. */
+	if (gid != cred->gid[1]) {
+		if (syscall(SYS_setresgid, KEEP, gid, cred->gid[1]))
+			return -errno;
+		cred->changed |= VFI_CRED_GID;
+	}
+	if (uid != cred->uid[1]) {
+		if (syscall(SYS_setresuid, KEEP, uid, cred->uid[1]))
+			return -errno;
+		cred->changed |= VFI_CRED_UID;
+		return limit_caps(cred);
+	}
+	return 0;
+}
+
+int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share,
+		   const struct virtiofs_fuse_in_header *in)
+{
+	int err;
+
+	cred->share = share;
+	cred->changed = 0;
+	cred->groups = cred->few_groups;
+	if (__atomic_load_n(&share->no_creation, __ATOMIC_RELAXED))
+		return -EIO;
+	if (syscall(SYS_getresuid, &cred->uid[0], &cred->uid[1], &cred->uid[2]))
+		return -errno;
+	cred->owner = cred->uid[1];
+	/* Who is not root creates as himself. */
+	if (cred->uid[1] != 0)
+		return 0;
+	/* That would be "keep", and create as root. */
+	if (in->uid == KEEP || in->gid == KEEP)
+		return -EOVERFLOW;
+	err = save(cred);
+	if (!err)
+		err = change(cred, in->uid, in->gid);
+	if (err) {
+		vfi_cred_leave(cred);
+		return err;
+	}
+	cred->owner = in->uid;
+	return 0;
+}
+
+/* The reverse order: the uid brings the capabilities, and those the right to the rest. */
+static bool restore(struct vfi_cred *cred)
+{
+	struct __user_cap_header_struct header = cap_header();
+	bool ok = true;
+
+	if (cred->changed & VFI_CRED_UID) {
+		ok &= !syscall(SYS_setresuid, KEEP, cred->uid[1], cred->uid[2]);
+		ok &= !syscall(SYS_capset, &header, cred->caps);
+	}
+	if (cred->changed & VFI_CRED_GID)
+		ok &= !syscall(SYS_setresgid, KEEP, cred->gid[1], cred->gid[2]);
+	if (cred->changed & VFI_CRED_GROUPS)
+		ok &= !syscall(SYS_setgroups, cred->group_count, cred->groups);
+	/* A change of ids clears it. */
+	if (cred->changed && cred->death_signal)
+		ok &= !prctl(PR_SET_PDEATHSIG, cred->death_signal);
+	return ok;
+}
+
+void vfi_cred_leave(struct vfi_cred *cred)
+{
+	if (!restore(cred)) {
+		/* This thread has ids that are not its own: nobody can tell what it would create.
+		 */
+		__atomic_store_n(&cred->share->no_creation, 1, __ATOMIC_RELAXED);
+		vfi_log(&cred->share->env, VIRTIOFS_LOG_ERR,
+			"a thread's user and group ids could not be restored; "
+			"nothing is created any more");
+	}
+	free_groups(cred);
+}
