@@ -23,9 +23,15 @@ size_t vfi_iov_len(const struct iovec *iov, uint32_t count)
 
 size_t vfi_cursor_left(const struct vfi_cursor *c)
 {
-	size_t left = vfi_iov_len(c->iov + c->index, c->count - c->index);
+	size_t left = 0;
 
-	return left == SIZE_MAX ? left : left - c->offset;
+	for (uint32_t i = c->index; i < c->count; i++) {
+		size_t n = c->iov[i].iov_len - (i == c->index ? c->offset : 0);
+
+		if (__builtin_add_overflow(left, n, &left))
+			return SIZE_MAX;
+	}
+	return left;
 }
 
 /* Whether @len bytes are there; looks no further than it must. */
