@@ -49,7 +49,9 @@ struct virtiofs_init {
 	uint32_t minor;
 	uint64_t offered;	 /* INIT flags the guest offers: flags | flags2 << 32 */
 	uint64_t granted;	 /* in: what the library grants by itself; out: what is granted
-				  * (bits not offered are taken away after the call) */
+				  * (taken away after the call: bits not offered, and those of
+				  * what the library does not serve: DAX, extensions, other
+				  * transports, request timeouts) */
 	uint32_t max_readahead;	 /* bytes; in: the guest's; out: at most that */
 	uint32_t max_write;	 /* bytes; in: the device's; out: at most that */
 	uint16_t max_background; /* requests the guest keeps in flight in the background */

@@ -79,7 +79,7 @@ static void begin_session(struct virtiofs_device *dev, struct virtiofs_req *req)
 		vfi_req_finish(req, vfi_reply_errno(err), NULL, 0, 0);
 		return;
 	}
-	vfi_init_write(&init, &out);
+	vfi_init_write(&req->msg, dev->options.max_write, &init, &out);
 	dev->session = session;
 	dev->granted = init.granted;
 	dev->max_write = init.max_write;

@@ -192,7 +192,11 @@ bool vfi_reply_fits(const struct vfi_msg *msg, size_t len);
  */
 int vfi_init_read(const struct vfi_msg *msg, uint32_t max_write, struct virtiofs_init *init,
 		  bool *reply_major);
-/* The answer, after the filesystem had its say; brings init->granted within offered. */
-void vfi_init_write(struct virtiofs_init *init, struct virtiofs_fuse_init_out *out);
+/*
+ * The answer, after the filesystem had its say: @init is brought within what was
+ * offered, what this library can keep, and @max_write.
+ */
+void vfi_init_write(const struct vfi_msg *msg, uint32_t max_write, struct virtiofs_init *init,
+		    struct virtiofs_fuse_init_out *out);
 
 #endif /* VFI_PROTO_H */
