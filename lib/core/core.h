@@ -231,8 +231,6 @@ void vfi_queue_cancel(struct virtiofs_queue *q);
 
 /* ---- dispatch.c: a request's way in ---- */
 
-/* vfi_decode_header(); where not even a header is there, nothing will be answered. */
-int vfi_req_read_header(struct virtiofs_req *req);
 /* Decode and run; on return it is answered, or with the filesystem, or, where the
  * session is changing, untouched: false, try again after the change. */
 bool vfi_req_start(struct virtiofs_req *req);

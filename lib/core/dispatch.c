@@ -93,21 +93,10 @@ static bool start_in_session(struct virtiofs_req *req)
 	return true;
 }
 
-int vfi_req_read_header(struct virtiofs_req *req)
-{
-	struct vfi_msg *msg = &req->msg;
-	int err = vfi_decode_header(msg);
-
-	/* Without a header there is no request that an answer could name. */
-	if (err && vfi_iov_len(msg->readable, msg->readable_count) < VFI_IN_HEADER)
-		msg->writable_len = 0;
-	return err;
-}
-
 bool vfi_req_start(struct virtiofs_req *req)
 {
 	struct vfi_msg *msg = &req->msg;
-	int err = vfi_req_read_header(req);
+	int err = vfi_decode_header(msg);
 
 	if (err == -ENOSYS) {
 		/* A newer guest's opcode is well-formed, as far as we can tell. */
@@ -122,7 +111,7 @@ bool vfi_req_start(struct virtiofs_req *req)
 		refuse_malformed(req, -EINVAL);
 		return true;
 	}
-	if (msg->in.opcode == VIRTIOFS_FUSE_INIT || msg->in.opcode == VIRTIOFS_FUSE_DESTROY) {
+	if (msg->op->flags & VFI_OP_PREINIT) {
 		msg->granted = 0;
 		err = vfi_decode(msg);
 		if (err) {

@@ -245,7 +245,7 @@ static void refuse_chain(struct virtiofs_req *req, const struct virtiofs_chain *
 	msg->writable_count = chain->writable_count;
 	msg->writable_len = vfi_iov_len(msg->writable, msg->writable_count);
 	vfi_count(&req->queue->stats.malformed, 1);
-	(void)vfi_req_read_header(req);
+	(void)vfi_decode_header(msg);
 	vfi_req_refuse(req, error);
 }
 

@@ -115,7 +115,7 @@ static void refuse_accepted(struct virtiofs_queue *q)
 	struct virtiofs_req *req;
 
 	while ((req = vfi_req_list_pop(&q->accepted))) {
-		(void)vfi_req_read_header(req);
+		(void)vfi_decode_header(&req->msg);
 		vfi_req_refuse(req, -EIO);
 	}
 }

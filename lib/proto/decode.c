@@ -6,24 +6,36 @@
 #include <errno.h>
 #include <string.h>
 
-static_assert(sizeof(struct virtiofs_fuse_statx_in) <= VFI_ARGS_SIZE, "args hold any fixed part");
 static_assert(sizeof(struct virtiofs_fuse_setattr_in) <= VFI_ARGS_SIZE, "args hold any fixed part");
+static_assert(sizeof(struct virtiofs_fuse_init_in) <= VFI_ARGS_SIZE, "args hold any fixed part");
+
+/* What is there of a header that is cut off: enough to answer it, where it names itself. */
+static int decode_short_header(struct vfi_msg *msg, size_t len)
+{
+	if (len < offsetof(struct virtiofs_fuse_in_header, unique) + sizeof(msg->in.unique))
+		msg->in.unique = 0;
+	if (len >= offsetof(struct virtiofs_fuse_in_header, opcode) + sizeof(msg->in.opcode))
+		msg->op = vfi_op_find(msg->in.opcode);
+	return -EINVAL;
+}
 
 int vfi_decode_header(struct vfi_msg *msg)
 {
 	struct vfi_cursor c;
+	size_t len;
 
 	msg->op = NULL;
 	msg->payload_in = (struct virtiofs_iov){ NULL, 0, 0 };
 	msg->payload_out = (struct virtiofs_iov){ NULL, 0, 0 };
+	memset(&msg->in, 0, sizeof(msg->in));
 	vfi_cursor_init(&c, msg->readable, msg->readable_count);
-	if (!vfi_cursor_read(&c, &msg->in, sizeof(msg->in))) {
-		memset(&msg->in, 0, sizeof(msg->in));
-		return -EINVAL;
-	}
+	len = vfi_cursor_left(&c);
+	vfi_cursor_read(&c, &msg->in, len < sizeof(msg->in) ? len : sizeof(msg->in));
+	if (len < sizeof(msg->in))
+		return decode_short_header(msg, len);
 	msg->op = vfi_op_find(msg->in.opcode);
 	/* A driver may pad the chain behind the request, not promise more than it sent. */
-	if (msg->in.len < VFI_IN_HEADER || msg->in.len - VFI_IN_HEADER > vfi_cursor_left(&c))
+	if (msg->in.len < VFI_IN_HEADER || msg->in.len > len)
 		return -EINVAL;
 	return msg->op ? 0 : -ENOSYS;
 }
@@ -41,6 +53,8 @@ static struct virtiofs_iov take_payload(struct iovec *iov, uint32_t *count,
 
 	if (!len)
 		return payload;
+	while (c->offset == 0 && iov[first].iov_len == 0)
+		first++;
 	if (c->offset) {
 		memmove(&iov[first + 1], &iov[first], (*count - first) * sizeof(*iov));
 		(*count)++;
@@ -158,8 +172,6 @@ static int decode_payload_in(struct vfi_msg *msg, const struct vfi_cursor *c, si
 
 	if (len > left)
 		return -EINVAL;
-	if (msg->in.opcode == VIRTIOFS_FUSE_WRITE && len > msg->max_write)
-		return -EINVAL;
 	msg->payload_in = take_payload(msg->readable, &msg->readable_count, c, len);
 	return 0;
 }
@@ -192,16 +204,23 @@ static int decode_room(struct vfi_msg *msg)
 int vfi_decode(struct vfi_msg *msg)
 {
 	size_t left = msg->in.len - VFI_IN_HEADER;
-	size_t extensions = (size_t)msg->in.total_extlen * 8;
 	struct vfi_cursor c;
 	int err;
 
 	vfi_cursor_init(&c, msg->readable, msg->readable_count);
 	vfi_cursor_skip(&c, VFI_IN_HEADER);
-	/* Extensions are the tail of a request; none has been granted yet that needs reading. */
-	if (extensions > left)
-		return -EINVAL;
-	left -= extensions;
+	/*
+	 * Extensions are the tail of a request. None is granted (init.c), so they are
+	 * skipped. The field is part of the padding for guests before 7.38, which may
+	 * have anything in it: it counts only where there can be extensions.
+	 */
+	if (msg->op->flags & VFI_OP_EXT) {
+		size_t extensions = (size_t)msg->in.total_extlen * 8;
+
+		if (extensions > left)
+			return -EINVAL;
+		left -= extensions;
+	}
 	err = decode_fixed(msg, &c, &left);
 	if (!err)
 		err = decode_names(msg, &c, &left);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proto/proto.h"
 
+#include <assert.h>
 #include <errno.h>
 
 enum { MAX_ERRNO_WIRE = 511 }; /* fs/fuse/dev.c takes -1 to -511 */
@@ -37,6 +38,8 @@ uint32_t vfi_encode(struct vfi_msg *msg, int error, const void *body, size_t len
 		len = 0;
 		payload_len = 0;
 	}
+	/* Room for the body was a condition of running the op. */
+	assert(len <= msg->writable_len - VFI_OUT_HEADER);
 	out.len = (uint32_t)(VFI_OUT_HEADER + len + payload_len);
 	vfi_cursor_init(&c, msg->writable, msg->writable_count);
 	vfi_cursor_write(&c, &out, sizeof(out));

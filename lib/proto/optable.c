@@ -177,6 +177,8 @@ static size_t read_payload(const struct vfi_msg *msg)
 
 static size_t write_payload(const struct vfi_msg *msg)
 {
+	if (msg->args.write.size > msg->max_write)
+		return VFI_PAYLOAD_BAD;
 	return msg->args.write.size;
 }
 
@@ -185,15 +187,27 @@ static size_t setxattr_payload(const struct vfi_msg *msg)
 	return msg->args.setxattr.size;
 }
 
+/*
+ * A guest's count of records. Linux fills at most the buffer that /dev/fuse is read
+ * with; twice as many as the largest request holds (16 MiB of 16 bytes each) keeps
+ * one request from occupying a queue for seconds.
+ */
+static size_t records(uint32_t count, size_t size)
+{
+	const uint32_t max = 2u << 20;
+
+	return count <= max ? count * size : VFI_PAYLOAD_BAD;
+}
+
 static size_t batch_forget_payload(const struct vfi_msg *msg)
 {
-	return (size_t)msg->args.batch_forget.count * sizeof(struct virtiofs_fuse_forget_one);
+	return records(msg->args.batch_forget.count, sizeof(struct virtiofs_fuse_forget_one));
 }
 
 static size_t removemapping_payload(const struct vfi_msg *msg)
 {
-	return (size_t)msg->args.removemapping.count *
-	       sizeof(struct virtiofs_fuse_removemapping_one);
+	return records(msg->args.removemapping.count,
+		       sizeof(struct virtiofs_fuse_removemapping_one));
 }
 
 static size_t ioctl_payload_in(const struct vfi_msg *msg)

@@ -72,6 +72,8 @@ enum vfi_name_rule {
 
 struct vfi_msg;
 
+#define VFI_PAYLOAD_BAD SIZE_MAX
+
 /* A row of the table. */
 struct vfi_op {
 	const char *name; /* as the protocol spells it, without FUSE_; NULL: unused number */
@@ -85,7 +87,8 @@ struct vfi_op {
 	uint16_t (*in_size)(uint64_t granted);
 	/* Room for the answer where the request's values decide it; NULL: out. */
 	size_t (*out_size)(const struct vfi_msg *msg);
-	/* Bytes of payload in and out the decoded fixed part claims; NULL: all there are. */
+	/* Bytes of payload in and out the decoded fixed part claims; payload_out NULL: all
+	 * there is room for. Payload in may be VFI_PAYLOAD_BAD: more than is ever taken. */
 	size_t (*payload_in)(const struct vfi_msg *msg);
 	size_t (*payload_out)(const struct vfi_msg *msg);
 	/* Call the op, which is there. NULL: it has none. */
@@ -142,7 +145,8 @@ struct vfi_msg {
 /*
  * Read the header into msg->in and find the row. Returns 0; -EINVAL fewer bytes
  * than a header, or a length in it that is shorter than one or longer than the
- * chain; -ENOSYS the opcode is unknown (the header is there).
+ * chain; -ENOSYS the opcode is unknown. After an error too vfi_encode() can answer:
+ * of a header that is cut off, what is missing is zero.
  */
 int vfi_decode_header(struct vfi_msg *msg);
 
@@ -156,7 +160,7 @@ static inline bool vfi_can_reply(const struct vfi_msg *msg)
  * The rest: fixed part, names, payload, room for the answer. msg->granted and
  * max_write are set. Returns 0, or the errno to answer: -EINVAL too short, a string
  * without its NUL, a name that is none, a payload shorter than it claims or longer
- * than max_write, no room for the answer; -ENAMETOOLONG.
+ * than max_write, no room for the answer; -ENAMETOOLONG; -ENOENT an empty target.
  */
 int vfi_decode(struct vfi_msg *msg);
 
