@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/guest_ram.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,6 +26,7 @@ struct span {
 struct guest_ram {
 	int fd;
 	struct guest_ram_region regions[GUEST_RAM_REGIONS];
+	pthread_mutex_t lock; /* protects what is below */
 	struct span low;
 	struct span high;
 	/* Freed buffers, as lists through next_free, which is indexed by unit of the memfd. */
@@ -40,6 +42,7 @@ struct guest_ram *guest_ram_create(void)
 	uint64_t offset = 0;
 
 	CHECK(ram);
+	pthread_mutex_init(&ram->lock, NULL);
 	ram->fd = memfd_create("guest-ram", MFD_CLOEXEC);
 	CHECK(ram->fd >= 0);
 	CHECK(ftruncate(ram->fd, TOTAL_SIZE) == 0);
@@ -72,6 +75,7 @@ void guest_ram_destroy(struct guest_ram *ram)
 	for (unsigned i = 0; i < GUEST_RAM_REGIONS; i++)
 		munmap(ram->regions[i].host, ram->regions[i].len + (size_t)sysconf(_SC_PAGESIZE));
 	close(ram->fd);
+	pthread_mutex_destroy(&ram->lock);
 	free(ram->next_free);
 	free(ram);
 }
@@ -145,28 +149,42 @@ static uint64_t take(struct span *span, uint64_t size, uint64_t align)
 	return addr;
 }
 
+static uint64_t reuse(struct guest_ram *ram, unsigned class, uint64_t align)
+{
+	uint64_t addr = ram->first_free[class];
+
+	if (addr == GUEST_RAM_NONE || addr % align != 0)
+		return GUEST_RAM_NONE;
+	ram->first_free[class] = ram->next_free[unit_of(ram, addr)];
+	return addr;
+}
+
 uint64_t guest_ram_alloc(struct guest_ram *ram, uint64_t len, uint64_t align)
 {
 	unsigned class = class_of(len);
-	uint64_t addr = ram->first_free[class];
+	uint64_t size = (uint64_t)UNIT << class;
+	uint64_t addr;
 
-	if (addr != GUEST_RAM_NONE && addr % align == 0) {
-		ram->first_free[class] = ram->next_free[unit_of(ram, addr)];
-		return addr;
-	}
+	pthread_mutex_lock(&ram->lock);
+	addr = reuse(ram, class, align);
 	if (align < UNIT)
 		align = UNIT;
-	addr = take(&ram->low, (uint64_t)UNIT << class, align);
 	if (addr == GUEST_RAM_NONE)
-		addr = take(&ram->high, (uint64_t)UNIT << class, align);
+		addr = take(&ram->low, size, align);
+	if (addr == GUEST_RAM_NONE)
+		addr = take(&ram->high, size, align);
+	pthread_mutex_unlock(&ram->lock);
 	CHECK(addr != GUEST_RAM_NONE);
 	return addr;
 }
 
 uint64_t guest_ram_alloc_one(struct guest_ram *ram, uint64_t len, uint64_t align)
 {
-	uint64_t addr = take(&ram->high, align_up(len, UNIT), align < UNIT ? UNIT : align);
+	uint64_t addr;
 
+	pthread_mutex_lock(&ram->lock);
+	addr = take(&ram->high, align_up(len, UNIT), align < UNIT ? UNIT : align);
+	pthread_mutex_unlock(&ram->lock);
 	CHECK(addr != GUEST_RAM_NONE);
 	return addr;
 }
@@ -175,14 +193,18 @@ void guest_ram_free(struct guest_ram *ram, uint64_t addr, uint64_t len)
 {
 	unsigned class = class_of(len);
 
+	pthread_mutex_lock(&ram->lock);
 	ram->next_free[unit_of(ram, addr)] = ram->first_free[class];
 	ram->first_free[class] = addr;
+	pthread_mutex_unlock(&ram->lock);
 }
 
 void guest_ram_seek(struct guest_ram *ram, uint64_t addr)
 {
+	pthread_mutex_lock(&ram->lock);
 	CHECK(addr >= ram->low.next && addr <= ram->low.end);
 	ram->low.next = addr;
+	pthread_mutex_unlock(&ram->lock);
 }
 
 /* ---- access ---- */

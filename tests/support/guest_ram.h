@@ -14,6 +14,7 @@
  *			+--------+
  *
  * Buffers are handed out by the guest's address, and may lie across the seam.
+ * Any thread may take and free them.
  */
 #ifndef TESTS_SUPPORT_GUEST_RAM_H
 #define TESTS_SUPPORT_GUEST_RAM_H
