@@ -163,6 +163,71 @@ static void an_unlinked_file_opens_by_its_node(void **state)
 	assert_int_equal(do_read(g, node, fh, 0, buf, sizeof(buf)), 5);
 }
 
+static void file_is_written_through_its_handle(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, fh;
+	char buf[16];
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, O_RDWR, &fh), 0);
+	assert_int_equal(do_write(g, node, fh, 4, "ring", 0, 0), 4);
+	assert_int_equal(do_read(g, node, fh, 0, buf, sizeof(buf)), 8);
+	assert_memory_equal(buf, "hellring", 8);
+	assert_int_equal(do_write(g, node, fh, UINT64_MAX, "x", 0, 0), -EINVAL);
+	assert_int_equal(do_write(g, node, 999, 0, "x", 0, 0), -EBADF);
+}
+
+static void file_opened_to_read_is_not_written(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, fh;
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, O_RDONLY, &fh), 0);
+	assert_int_equal(do_write(g, node, fh, 0, "x", 0, 0), -EBADF);
+}
+
+static void write_appends_where_the_file_was_opened_to(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, fh;
+	char buf[32];
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, O_RDWR | O_APPEND, &fh), 0);
+	/* The guest knows a size of 0, the host has 5 bytes by now. */
+	assert_int_equal(do_write(g, node, fh, 0, " world", O_APPEND, 0), 6);
+	assert_int_equal(do_read(g, node, fh, 0, buf, sizeof(buf)), 11);
+	assert_memory_equal(buf, "hello world", 11);
+	/* The page cache writes a page that was read: it goes where it came from. */
+	assert_int_equal(do_write(g, node, fh, 0, "J", O_APPEND, VIRTIOFS_FUSE_WRITE_CACHE), 1);
+	assert_int_equal(do_read(g, node, fh, 0, buf, sizeof(buf)), 11);
+	assert_memory_equal(buf, "Jello world", 11);
+}
+
+static void file_is_flushed_and_synced(void **state)
+{
+	struct guest *g = *state;
+	int before;
+	uint64_t node, fh;
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, O_RDWR, &fh), 0);
+	before = count_descriptors();
+	assert_int_equal(do_flush(g, node, fh), 0);
+	assert_int_equal(do_fsync(g, node, fh, 0), 0);
+	assert_int_equal(do_fsync(g, node, fh, VIRTIOFS_FUSE_FSYNC_FDATASYNC), 0);
+	assert_int_equal(count_descriptors(), before);
+	assert_int_equal(do_flush(g, ROOT, fh), -EBADF);
+	assert_int_equal(do_fsync(g, ROOT, fh, 0), -EBADF);
+	assert_int_equal(do_fsyncdir(g, node, fh), -EBADF);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
@@ -173,6 +238,10 @@ int main(void)
 		TEST(handle_of_another_file_is_ebadf),
 		TEST(handle_of_the_other_kind_is_ebadf),
 		TEST(made_up_handles_are_ebadf),
+		TEST(file_is_written_through_its_handle),
+		TEST(file_opened_to_read_is_not_written),
+		TEST(write_appends_where_the_file_was_opened_to),
+		TEST(file_is_flushed_and_synced),
 		TEST(open_truncates_where_asked),
 		TEST(open_hands_on_no_flag_of_its_own_effect),
 		TEST(a_fifo_is_never_opened),

@@ -163,6 +163,171 @@ static void only_directories_are_listed(void **state)
 	assert_int_equal(do_opendir(g, node_of(g, ROOT, "file"), &fh), -ENOTDIR);
 }
 
+/* ---- READDIRPLUS ---- */
+
+/* One entry of an answer; returns where the next begins. */
+static size_t plus_entry(const char *buf, size_t pos, struct virtiofs_fuse_direntplus *entry,
+			 char *name)
+{
+	memcpy(entry, buf + pos, sizeof(*entry));
+	memcpy(name, buf + pos + sizeof(*entry), entry->dirent.namelen);
+	name[entry->dirent.namelen] = '\0';
+	return pos + virtiofs_direntplus_size(entry->dirent.namelen);
+}
+
+static void entries_come_with_their_nodes(void **state)
+{
+	struct guest *g = *state;
+	struct virtiofs_fuse_direntplus entry;
+	char buf[4096], name[256];
+	int found = 0, n;
+	uint64_t fh, known;
+
+	host_write(g, "f0", "hello");
+	host_write(g, "f1", "");
+	known = node_of(g, ROOT, "f0");
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	n = do_readdirplus(g, ROOT, fh, 0, buf, sizeof(buf));
+	assert_true(n > 0);
+	for (size_t pos = 0; pos < (size_t)n; found++) {
+		pos = plus_entry(buf, pos, &entry, name);
+		if (name[0] == '.') {
+			assert_int_equal(entry.entry_out.nodeid, 0);
+		} else {
+			assert_int_equal(entry.entry_out.attr.ino, host_stat(g, name).st_ino);
+			assert_int_equal(entry.dirent.type, DT_REG);
+			/* The answer was a lookup: one more than this one, and f0 has another. */
+			assert_int_equal(node_of(g, ROOT, name), entry.entry_out.nodeid);
+			do_forget(g, entry.entry_out.nodeid, 2);
+			assert_int_equal(
+				do_getattr(g, entry.entry_out.nodeid, &entry.entry_out.attr),
+				entry.entry_out.nodeid == known ? 0 : -ESTALE);
+		}
+	}
+	assert_int_equal(found, 4);
+}
+
+/* Entries of names "f..." in one answer, and how many of them have a node. */
+static int count_plus(const char *buf, int n, int *nodes)
+{
+	struct virtiofs_fuse_direntplus entry;
+	char name[256];
+	int count = 0;
+
+	*nodes = 0;
+	for (size_t pos = 0; pos < (size_t)n;) {
+		pos = plus_entry(buf, pos, &entry, name);
+		if (name[0] == 'f') {
+			count++;
+			*nodes += entry.entry_out.nodeid != 0;
+		}
+	}
+	return count;
+}
+
+static uint64_t last_offset(const char *buf, int n)
+{
+	struct virtiofs_fuse_direntplus entry = { 0 };
+	char name[256];
+
+	for (size_t pos = 0; pos < (size_t)n;)
+		pos = plus_entry(buf, pos, &entry, name);
+	return entry.dirent.off;
+}
+
+static void entry_that_vanished_is_left_out(void **state)
+{
+	struct guest *g = *state;
+	char buf[8192];
+	uint64_t fh;
+	int n, nodes, first;
+
+	make_files(g, 20);
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	/* This reads all of them from the host, and tells of a few. */
+	n = do_readdirplus(g, ROOT, fh, 0, buf, 700);
+	first = count_plus(buf, n, &nodes);
+	assert_in_range(first, 0, 4);
+	for (int i = 0; i < 20; i += 2) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "f%d", i);
+		assert_int_equal(unlinkat(g->dir, name, 0), 0);
+	}
+	n = do_readdirplus(g, ROOT, fh, last_offset(buf, n), buf, sizeof(buf));
+	assert_true(n > 0);
+	assert_in_range(count_plus(buf, n, &nodes), 10 - first, 10);
+	assert_int_equal(count_plus(buf, n, &nodes), nodes);
+}
+
+static int setup_few_inodes(void **state)
+{
+	struct virtiofs_passthrough_options options = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
+
+	options.max_inodes = 3;
+	return guest_setup_with(state, &options);
+}
+
+static void entry_without_room_for_a_node_is_plain(void **state)
+{
+	struct guest *g = *state;
+	char buf[8192];
+	uint64_t fh;
+	int n, nodes;
+
+	make_files(g, 10);
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	n = do_readdirplus(g, ROOT, fh, 0, buf, sizeof(buf));
+	assert_true(n > 0);
+	assert_int_equal(count_plus(buf, n, &nodes), 10);
+	/* The root is the third. */
+	assert_int_equal(nodes, 2);
+}
+
+static void entry_that_does_not_fit_counts_no_lookup(void **state)
+{
+	struct guest *g = *state;
+	int before, n, nodes;
+	char buf[4096];
+	uint64_t fh;
+
+	make_files(g, 10);
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	before = count_descriptors();
+	n = do_readdirplus(g, ROOT, fh, 0, buf, 1000);
+	count_plus(buf, n, &nodes);
+	assert_true(nodes < 10);
+	assert_int_equal(count_descriptors(), before + nodes);
+}
+
+static void second_reader_of_a_handle_is_turned_away(void **state)
+{
+	struct guest *g = *state;
+	struct vfi_handle_local *local;
+	char buf[4096];
+	uint64_t fh;
+
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	local = vfi_handle_get(g->session, fh, ROOT, VFI_HANDLE_DIR);
+	assert_non_null(local);
+	local->listing = 1;
+	assert_int_equal(do_readdir(g, ROOT, fh, 0, buf, sizeof(buf)), -EBUSY);
+	local->listing = 0;
+	vfi_handle_put(local);
+	assert_true(do_readdir(g, ROOT, fh, 0, buf, sizeof(buf)) > 0);
+}
+
+static void directory_is_synced(void **state)
+{
+	struct guest *g = *state;
+	uint64_t fh;
+
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	assert_int_equal(do_fsyncdir(g, ROOT, fh), 0);
+	assert_int_equal(do_fsync(g, ROOT, fh, 0), -EBADF);
+	assert_int_equal(do_fsyncdir(g, ROOT, 999), -EBADF);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
@@ -173,6 +338,13 @@ int main(void)
 		TEST(no_room_for_one_entry_is_an_error_and_not_the_end),
 		TEST(wild_offsets_do_no_harm),
 		TEST(only_directories_are_listed),
+		TEST(entries_come_with_their_nodes),
+		TEST(entry_that_vanished_is_left_out),
+		cmocka_unit_test_setup_teardown(entry_without_room_for_a_node_is_plain,
+						setup_few_inodes, guest_teardown),
+		TEST(entry_that_does_not_fit_counts_no_lookup),
+		TEST(second_reader_of_a_handle_is_turned_away),
+		TEST(directory_is_synced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guard around a change of ids, when the kernel does not let it change them back. */
+#include "guest.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static char logged[256];
+
+static void log_line(void *ctx, unsigned level, const char *message)
+{
+	(void)ctx;
+	(void)level;
+	snprintf(logged, sizeof(logged), "%s", message);
+}
+
+/* From here on setresuid(*, 0, *) fails in this process. */
+static bool forbid_the_way_back(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setresuid, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { VFI_ARRAY_SIZE(filter), filter };
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* In a child process: what went wrong, or 0. */
+static int lose_ids(struct vfi_share *share)
+{
+	const struct virtiofs_fuse_in_header user = { .uid = 1234, .gid = 2345 };
+	const struct virtiofs_fuse_in_header root = { 0 };
+	struct vfi_cred cred;
+
+	if (!forbid_the_way_back())
+		return 77;
+	if (vfi_cred_enter(&cred, share, &user))
+		return 1;
+	if (logged[0] || share->no_creation)
+		return 2;
+	vfi_cred_leave(&cred);
+	if (!strstr(logged, "could not be restored"))
+		return 3;
+	if (vfi_cred_enter(&cred, share, &user) != -EIO ||
+	    vfi_cred_enter(&cred, share, &root) != -EIO)
+		return 4;
+	return 0;
+}
+
+static void lost_ids_end_all_creation_loudly(void **state)
+{
+	struct vfi_share share = { 0 };
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(vfi_env_init(&share.env, NULL), 0);
+	share.env.log = log_line;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(lose_ids(&share));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static int keep_death_signal(struct vfi_share *share)
+{
+	const struct virtiofs_fuse_in_header user = { .uid = 1234, .gid = 2345 };
+	struct vfi_cred cred;
+	int death_signal;
+
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
+	if (vfi_cred_enter(&cred, share, &user))
+		return 1;
+	vfi_cred_leave(&cred);
+	prctl(PR_GET_PDEATHSIG, &death_signal);
+	return death_signal == SIGUSR1 ? 0 : 2;
+}
+
+/* A change of ids clears it: commit_creds() of the kernel. */
+static void parent_death_signal_is_kept(void **state)
+{
+	struct vfi_share share = { 0 };
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(vfi_env_init(&share.env, NULL), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(keep_death_signal(&share));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void who_is_not_root_creates_as_himself(void **state)
+{
+	const struct virtiofs_fuse_in_header user = { .uid = 1234, .gid = 2345 };
+	struct vfi_share share = { 0 };
+	struct vfi_cred cred;
+	uid_t self = geteuid();
+
+	(void)state;
+	assert_int_equal(vfi_env_init(&share.env, NULL), 0);
+	if (self == 0)
+		assert_int_equal(syscall(SYS_setresuid, -1, 4321, 0), 0);
+	assert_int_equal(vfi_cred_enter(&cred, &share, &user), 0);
+	assert_int_equal(cred.owner, self == 0 ? 4321 : self);
+	assert_int_equal(cred.changed, 0);
+	vfi_cred_leave(&cred);
+	if (self == 0)
+		assert_int_equal(syscall(SYS_setresuid, -1, 0, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lost_ids_end_all_creation_loudly),
+		cmocka_unit_test(parent_death_signal_is_kept),
+		cmocka_unit_test(who_is_not_root_creates_as_himself),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
