@@ -113,7 +113,7 @@ static const struct guest_ram_region *region_of(const struct guest_ram *ram, uin
 		if (addr - ram->regions[i].guest_addr < ram->regions[i].len)
 			return &ram->regions[i];
 	}
-	CHECK(!"address in no region of the guest");
+	CHECK(0); /* in no region of the guest */
 	return NULL;
 }
 
