@@ -374,6 +374,36 @@ static void buffer_that_wraps_is_malformed(void **state)
 	assert_malformed(f, 0, 0, 0);
 }
 
+static void buffer_that_wraps_from_the_last_region_to_the_first_is_malformed(void **state)
+{
+	struct vq_fixture *f = *state;
+	struct virtiofs_region_desc descs[GUEST_RAM_REGIONS + 1];
+	struct virtiofs_vq_chain *chain;
+
+	for (unsigned i = 0; i < GUEST_RAM_REGIONS; i++) {
+		const struct guest_ram_region *region = &guest_ram_regions(f->ram)[i];
+
+		descs[i] = (struct virtiofs_region_desc){ .guest_addr = region->guest_addr,
+							  .len = region->len,
+							  .host = region->host };
+	}
+	descs[GUEST_RAM_REGIONS] = (struct virtiofs_region_desc){
+		.guest_addr = UINT64_MAX - PAGE + 1,
+		.len = PAGE,
+		.host = guest_ram_host(f->ram, f->page, PAGE),
+	};
+	assert_int_equal(virtiofs_mem_publish(f->mem, descs, GUEST_RAM_REGIONS + 1), 0);
+	/* Its last byte is there; the one behind would be that at address 0. */
+	vq_desc(f, 0, UINT64_MAX, 1, 0, 0);
+	chain = vq_expose_and_pop(f, 0);
+	assert_false(chain->malformed);
+	virtiofs_virtqueue_push(f->vq, chain, 0);
+	vq_desc(f, 0, UINT64_MAX, 2, 0, 0);
+	assert_malformed(f, 0, 0, 0);
+	vq_desc(f, 0, UINT64_MAX - DESC + 1, 2 * DESC, INDIRECT, 0);
+	assert_malformed(f, 0, 0, 0);
+}
+
 static void more_segments_than_allowed_are_malformed(void **state)
 {
 	struct vq_fixture *f = *state;
@@ -435,6 +465,7 @@ int main(void)
 		VQ_TEST(readable_behind_writable_is_malformed),
 		VQ_TEST(buffer_outside_memory_is_malformed),
 		VQ_TEST(buffer_that_wraps_is_malformed),
+		VQ_TEST(buffer_that_wraps_from_the_last_region_to_the_first_is_malformed),
 		VQ_TEST(more_segments_than_allowed_are_malformed),
 		VQ_TEST(descriptors_changed_after_pop_change_nothing),
 	};

@@ -321,6 +321,22 @@ static void driver_that_waits_for_a_number_is_signalled_at_that_number(void **st
 	assert_false(virtiofs_virtqueue_should_signal(f->vq));
 }
 
+static void first_batch_after_a_start_is_always_signalled(void **state)
+{
+	struct vq_fixture *f = *state;
+	struct virtiofs_virtqueue_config config = guest_ring_config(&f->ring);
+
+	vq_add_one(f);
+	vq_add_one(f);
+	serve_one(f);
+	assert_true(virtiofs_virtqueue_should_signal(f->vq));
+	config.avail_base = virtiofs_virtqueue_stop(f->vq);
+	assert_int_equal(virtiofs_virtqueue_start(f->vq, &config), 0);
+	guest_ring_disable_signals(&f->ring);
+	serve_one(f);
+	assert_true(virtiofs_virtqueue_should_signal(f->vq));
+}
+
 static void driver_that_polls_is_not_signalled(void **state)
 {
 	struct vq_fixture *f = *state;
@@ -556,6 +572,7 @@ int main(void)
 		VQ_TEST(stop_says_where_to_go_on),
 		VQ_TEST(chain_pushed_after_a_stop_leaves_the_ring_alone),
 		VQ_TEST(driver_that_waits_for_a_number_is_signalled_at_that_number),
+		VQ_TEST(first_batch_after_a_start_is_always_signalled),
 		VQ_TEST(driver_that_polls_is_not_signalled),
 		VQ_TEST(signal_is_not_lost_where_a_batch_is_a_full_turn),
 		VQ_TEST_PLAIN(flags_stand_for_event_indexes_where_there_are_none),
