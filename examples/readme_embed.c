@@ -1,16 +1,16 @@
 #include <fcntl.h>
-#include <stdint.h>
 #include <virtiofs/virtiofs.h>
 
-/* The chain is answered: put it into the guest's used ring. */
+/* A request is answered: put its chain into the guest's used ring. */
 static void complete(void *vmm, struct virtiofs_queue *queue, void *cookie, uint32_t written,
 		     uint32_t touched)
 {
-	/* vmm_push_used(vmm, cookie, written); */
+	(void)vmm, (void)queue, (void)cookie, (void)written, (void)touched;
 }
 
 static const struct virtiofs_host_ops host_ops = { .size = sizeof(host_ops), .complete = complete };
 
+/* Share @directory; the queue that is given back belongs to the calling thread. */
 int share(struct virtiofs_queue **queue, void *vmm, const char *directory)
 {
 	struct virtiofs_passthrough_options po = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
@@ -25,6 +25,5 @@ int share(struct virtiofs_queue **queue, void *vmm, const char *directory)
 		return -1;
 	*queue = virtiofs_device_queue(dev, 1); /* 0 is hiprio */
 	return virtiofs_queue_attach(*queue, 0);
-	/* Now, for every chain: virtiofs_queue_submit(*queue, &chain), then virtiofs_queue_run().
-	 */
+	/* For each chain: virtiofs_queue_submit(); then virtiofs_queue_run(). */
 }

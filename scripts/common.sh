@@ -7,7 +7,9 @@
 packages_build="build-essential cmake ninja-build pkg-config liburing-dev libcap-ng-dev
 	libseccomp-dev"
 # shellcheck disable=SC2034
-packages_test="libcmocka-dev qemu-system-x86 busybox-static cpio"
+packages_guest="qemu-system-x86 busybox-static cpio"
+# shellcheck disable=SC2034
+packages_test="libcmocka-dev $packages_guest"
 # shellcheck disable=SC2034
 packages_check="git clang clang-format clang-tidy libclang-rt-dev llvm cppcheck shellcheck"
 
