@@ -345,7 +345,8 @@ int virtiofs_queue_run(struct virtiofs_queue *q, unsigned budget)
 	if (!vfi_queue_is_owner(q) || q->serving)
 		return -EINVAL;
 	clear_event(q);
-	/* What completes here answers requests, and may not give them back yet. */
+	/* What completes here answers requests, and serve() gives them back. */
+	q->serving = true;
 	q->engine->ops->run(q->engine);
 	vfi_queue_collect(q);
 	if (__atomic_exchange_n(&q->cancel_wanted, false, __ATOMIC_ACQUIRE))

@@ -29,6 +29,9 @@ static void hand_over(struct virtiofs_req *req)
 
 	if (vfi_queue_is_owner(q)) {
 		vfi_req_list_add(&q->done, req);
+		/* From the owner's own event loop: nothing else would have him run. */
+		if (!q->serving)
+			vfi_queue_wake(q);
 		return;
 	}
 	head = __atomic_load_n(&q->foreign, __ATOMIC_RELAXED);

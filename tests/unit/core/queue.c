@@ -143,6 +143,24 @@ static void replies_from_another_thread_wake_the_owner(void **state)
 	}
 }
 
+/* From its event loop, between two calls: the queue's descriptor tells it to run. */
+static void reply_of_the_owner_makes_the_queue_readable(void **state)
+{
+	struct fixture *f = *state;
+	struct pollfd pfd = { .fd = virtiofs_queue_fd(f->q), .events = POLLIN };
+	struct fake_chain chain;
+
+	assert_int_equal(late_submit(f, &chain, VIRTIOFS_FUSE_GETATTR), 0);
+	virtiofs_queue_run(f->q, 0);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	late_reply_all(f);
+	assert_int_equal(poll(&pfd, 1, 0), 1);
+	assert_int_equal(fake_completions(&chain), 0);
+	assert_int_equal(virtiofs_queue_run(f->q, 0), 1);
+	assert_int_equal(fake_error(&chain), 0);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+}
+
 static void *work_thread(void *arg)
 {
 	virtiofs_work_run(arg);
@@ -300,6 +318,7 @@ int main(void)
 		TEST(budget_bounds_and_the_fd_tells_of_the_rest),
 		TEST(submit_inside_complete_does_not_nest),
 		TEST(replies_from_another_thread_wake_the_owner),
+		TEST(reply_of_the_owner_makes_the_queue_readable),
 		TEST(offloaded_op_runs_once_elsewhere),
 		TEST(refused_offload_runs_inline),
 		TEST(too_many_segments_are_answered),
