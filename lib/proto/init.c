@@ -18,6 +18,7 @@ static const uint64_t own_flags = VIRTIOFS_FUSE_ASYNC_READ | VIRTIOFS_FUSE_BIG_W
 
 /* What needs more than a filesystem has: its grant would be a promise that is not kept. */
 static const uint64_t unserved_flags =
+	VIRTIOFS_FUSE_INIT_RESERVED |
 	/* a window of shared memory */
 	VIRTIOFS_FUSE_MAP_ALIGNMENT | VIRTIOFS_FUSE_HAS_INODE_DAX |
 	/* extensions, read and handed on */
