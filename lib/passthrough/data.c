@@ -119,6 +119,25 @@ static void write_done(struct virtiofs_req *req, int64_t result)
 		virtiofs_reply_write(req, (uint32_t)result);
 }
 
+/*
+ * What a write does by itself where the writer may not keep such bits; but here
+ * the writer is this process, which may: should_remove_suid() of the kernel. The
+ * guest's kernel does it for what its page cache writes. Where this process
+ * has no right to, the host's kernel does it.
+ */
+static void drop_suid(int fd)
+{
+	mode_t drop = S_ISUID;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return;
+	if (st.st_mode & S_IXGRP)
+		drop |= S_ISGID;
+	if (st.st_mode & drop)
+		(void)fchmod(fd, st.st_mode & 07777 & ~drop);
+}
+
 void vfi_share_write(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		     const struct virtiofs_fuse_write_in *in, const struct virtiofs_iov *src)
 {
@@ -131,9 +150,11 @@ void vfi_share_write(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		return;
 	}
 	file = vfi_handle_begin(req, session, in->fh, nodeid, VFI_HANDLE_FILE);
-	if (file)
-		virtiofs_io_write(req, file->fd, src, in->offset, append ? RWF_APPEND : 0,
-				  write_done);
+	if (!file)
+		return;
+	if (in->write_flags & VIRTIOFS_FUSE_WRITE_KILL_SUIDGID)
+		drop_suid(file->fd);
+	virtiofs_io_write(req, file->fd, src, in->offset, append ? RWF_APPEND : 0, write_done);
 }
 
 void vfi_share_flush(void *session, struct virtiofs_req *req, uint64_t nodeid,
