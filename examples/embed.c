@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A device in an epoll loop, with a guest of a few lines in the same process: it
- * mounts, looks a file up, opens it and reads it.
- *
- *	embed DIRECTORY FILE
- */
+/* embed DIRECTORY FILE: a device in an epoll loop, and a guest of a few lines that reads FILE. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,16 +70,14 @@ static bool take_answer(uint32_t written)
 static void complete(void *host, struct virtiofs_queue *queue, void *cookie, uint32_t written,
 		     uint32_t touched)
 {
-	bool *go_on = host;
-
 	(void)queue, (void)cookie, (void)touched;
-	*go_on = take_answer(written);
+	*(bool *)host = take_answer(written);
 }
 
 int main(int argc, char **argv)
 {
 	const struct virtiofs_host_ops ops = { .size = sizeof(ops), .complete = complete };
-	struct virtiofs_queue *queue = NULL;
+	struct virtiofs_queue *queue;
 	struct virtiofs_device *dev = NULL;
 	struct virtiofs_fs *fs = NULL;
 	struct epoll_event event = { .events = EPOLLIN };
@@ -106,11 +99,7 @@ int main(int argc, char **argv)
 	while (go_on && next_request()) {
 		struct iovec in = { guest.request, guest.request_len };
 		struct iovec out = { guest.answer, sizeof(guest.answer) };
-		struct virtiofs_chain chain = { .size = sizeof(chain),
-						.readable = &in,
-						.writable = &out,
-						.readable_count = 1,
-						.writable_count = 1 };
+		struct virtiofs_chain chain = { sizeof(chain), &in, &out, 1, 1, NULL, 0 };
 
 		if (virtiofs_queue_submit(queue, &chain) < 0)
 			go_on = false;
