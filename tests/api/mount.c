@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "api/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/check.h"
+
+enum { STEP_MS = 10, PATIENCE_MS = 60000 };
+
+bool mount_possible(void)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		printf("no /dev/fuse here: %s\n", strerror(errno));
+		return false;
+	}
+	close(fd);
+	if (geteuid() != 0 && access("/usr/bin/fusermount3", X_OK) < 0) {
+		printf("neither root nor fusermount3\n");
+		return false;
+	}
+	if (geteuid() == 0 &&
+	    (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)) {
+		printf("mounting is not allowed here: %s\n", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static bool is_mounted(const struct mount *m)
+{
+	struct stat outside, point;
+
+	return stat(m->dir, &outside) == 0 && stat(m->point, &point) == 0 &&
+	       outside.st_dev != point.st_dev;
+}
+
+static int status_of(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void mount_open(struct mount *m, const char *arg1, const char *arg2, const char *arg3)
+{
+	const char *argv[8] = { FUSE_MOUNT };
+	const char *const extra[] = { arg1, arg2, arg3 };
+	bool memfs = false;
+	int n = 1;
+
+	strcpy(m->dir, "mount-XXXXXX");
+	CHECK(mkdtemp(m->dir));
+	/* Other users' processes come by here. */
+	CHECK(chmod(m->dir, 0755) == 0);
+	snprintf(m->source, sizeof(m->source), "%s/source", m->dir);
+	snprintf(m->point, sizeof(m->point), "%s/point", m->dir);
+	CHECK(mkdir(m->source, 0755) == 0 && mkdir(m->point, 0755) == 0);
+	for (int i = 0; i < 3 && extra[i]; i++) {
+		memfs = memfs || strcmp(extra[i], "--memfs") == 0;
+		argv[n++] = extra[i];
+	}
+	if (!memfs)
+		argv[n++] = m->source;
+	argv[n] = m->point;
+	m->pid = fork();
+	CHECK(m->pid >= 0);
+	if (m->pid == 0) {
+		/* What a guest creates has the guest's mode, whatever ours. */
+		umask(077);
+		/* A test that dies takes it along. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		execv(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	for (int waited = 0; !is_mounted(m); waited += STEP_MS) {
+		CHECK(waited < PATIENCE_MS);
+		CHECK(waitpid(m->pid, NULL, WNOHANG) == 0);
+		poll(NULL, 0, STEP_MS);
+	}
+}
+
+int mount_stop(struct mount *m)
+{
+	kill(m->pid, SIGTERM);
+	return status_of(m->pid);
+}
+
+int mount_unmount(struct mount *m)
+{
+	const char *argv[] = { "fusermount3", "-u", m->point, NULL };
+	pid_t pid;
+
+	if (geteuid() == 0) {
+		CHECK(umount(m->point) == 0);
+	} else {
+		pid = fork();
+		if (pid == 0) {
+			execvp(argv[0], (char *const *)(uintptr_t)argv);
+			_exit(127);
+		}
+		CHECK(status_of(pid) == 0);
+	}
+	return status_of(m->pid);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	remove(path);
+	return 0;
+}
+
+void mount_clean(struct mount *m)
+{
+	nftw(m->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static const char *join(const char *dir, const char *name)
+{
+	static char paths[8][512];
+	static unsigned next;
+	char *path = paths[next++ % 8];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+	return path;
+}
+
+const char *in(const struct mount *m, const char *name)
+{
+	return join(m->point, name);
+}
+
+const char *behind(const struct mount *m, const char *name)
+{
+	return join(m->source, name);
+}
