@@ -20,7 +20,7 @@ static void complete(void *host, struct virtiofs_queue *queue, void *cookie, uin
 		vmm->completed++;
 		return;
 	}
-	CHECK(!"completion on an unknown queue");
+	CHECK(0); /* a completion on an unknown queue */
 }
 
 /* Submit one; false: not now. */

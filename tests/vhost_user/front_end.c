@@ -173,7 +173,7 @@ static bool receive(struct front_end *fe, void *buf, size_t len)
 		else if (errno == EAGAIN)
 			front_end_pump(fe);
 		else
-			CHECK(!"recv");
+			CHECK(0); /* recv failed */
 	}
 	return true;
 }
@@ -364,7 +364,7 @@ static void do_ring(struct front_end *fe, uint32_t request, unsigned ring, uint6
 		send_fd(fe, request, ring, r->err);
 		break;
 	default:
-		CHECK(!"no such message");
+		CHECK(0); /* no such message */
 	}
 }
 
