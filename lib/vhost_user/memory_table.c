@@ -146,7 +146,7 @@ static int map_region(struct vfi_vu_memory *memory, struct virtiofs_region_desc 
 int vfi_vu_memory_set(struct vfi_vu_memory *memory, const struct vfi_vu_region *regions,
 		      const int *fds, unsigned count)
 {
-	struct virtiofs_region_desc descs[VU_MEM_TABLE_MAX];
+	struct virtiofs_region_desc descs[VU_MEM_TABLE_MAX] = { 0 };
 	unsigned mapped = 0;
 	int err = 0;
 
