@@ -176,7 +176,7 @@ static void cancel(void *session, struct virtiofs_req *req)
 	struct test_fs *fs = session;
 
 	count(&fs->cancelled);
-	if (test_get(&fs->hold) == TEST_FS_HOLD)
+	if (test_get(&fs->hold) != TEST_FS_HOLD_UNTIL_CANCEL)
 		return;
 	CHECK(take_held(fs) == req);
 	virtiofs_reply_err(req, -EINTR);
