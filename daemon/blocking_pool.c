@@ -39,7 +39,6 @@ static int spawn(struct blocking_pool *pool)
 
 	if (err)
 		return -err;
-	pthread_setname_np(thread, "blocking");
 	pthread_detach(thread);
 	return 0;
 }
@@ -87,6 +86,7 @@ static void *run_thread(void *arg)
 {
 	struct blocking_pool *pool = arg;
 
+	pthread_setname_np(pthread_self(), "blocking");
 	pthread_mutex_lock(&pool->lock);
 	while (wait_for_work(pool)) {
 		struct virtiofs_work *work = pool->work[pool->head];

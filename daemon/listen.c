@@ -55,7 +55,7 @@ static int open_dir(struct listener *listener, const char *path)
 	if (listener->dir < 0) {
 		int err = errno;
 
-		log_error("Cannot open directory '%s' of the socket: %s", dir, strerror(err));
+		log_errno(VIRTIOFS_LOG_ERR, err, "Cannot open directory '%s' of the socket", dir);
 		return -err;
 	}
 	return 0;
@@ -115,7 +115,7 @@ static int try_lock(struct listener *listener, const char *path)
 	return 0;
 fail:
 	err = errno;
-	log_error("Cannot lock pid file '%s" PID_SUFFIX "': %s", path, strerror(err));
+	log_errno(VIRTIOFS_LOG_ERR, err, "Cannot lock pid file '%s" PID_SUFFIX "'", path);
 	close_fd(&fd);
 	return -err;
 }
@@ -135,7 +135,7 @@ static int write_pid(struct listener *listener, const char *path)
 			errno = ENOSPC;
 	}
 	err = errno;
-	log_error("Cannot write pid file '%s" PID_SUFFIX "': %s", path, strerror(err));
+	log_errno(VIRTIOFS_LOG_ERR, err, "Cannot write pid file '%s" PID_SUFFIX "'", path);
 	return -err;
 }
 
@@ -182,7 +182,7 @@ static int remove_stale(const struct listener *listener, const struct sockaddr_u
 	if (unlinkat(listener->dir, listener->name, 0) == 0 || errno == ENOENT)
 		return 0;
 	err = errno;
-	log_error("Cannot remove stale socket '%s': %s", address->sun_path, strerror(err));
+	log_errno(VIRTIOFS_LOG_ERR, err, "Cannot remove stale socket '%s'", address->sun_path);
 	return -err;
 }
 
@@ -211,7 +211,7 @@ static int bind_and_listen(struct listener *listener, const struct sockaddr_un *
 		return 0;
 fail:
 	err = errno;
-	log_error("Cannot listen at '%s': %s", address->sun_path, strerror(err));
+	log_errno(VIRTIOFS_LOG_ERR, err, "Cannot listen at '%s'", address->sun_path);
 	return -err;
 }
 
@@ -250,13 +250,12 @@ int listener_adopt(struct listener *listener, int fd)
 
 	*listener = (struct listener){ .fd = -1, .dir = -1, .pid_fd = -1 };
 	if (listens < 0) {
-		log_error("Cannot serve descriptor %d: %s", fd, strerror(-listens));
+		log_errno(VIRTIOFS_LOG_ERR, listens, "Cannot use --fd=%d", fd);
 		return listens;
 	}
 	if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_STREAM ||
 	    !listens) {
-		log_error("Cannot serve descriptor %d: it is not a listening UNIX stream socket",
-			  fd);
+		log_error("Cannot use --fd=%d: it is not a UNIX stream socket that listens", fd);
 		return -EINVAL;
 	}
 	flags = fcntl(fd, F_GETFL);
@@ -264,7 +263,7 @@ int listener_adopt(struct listener *listener, int fd)
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
 		int err = errno;
 
-		log_error("Cannot serve descriptor %d: %s", fd, strerror(err));
+		log_errno(VIRTIOFS_LOG_ERR, err, "Cannot use --fd=%d", fd);
 		return -err;
 	}
 	listener->fd = fd;

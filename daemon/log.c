@@ -73,9 +73,24 @@ void log_write(unsigned level, const char *format, ...)
 	if (level > threshold)
 		return;
 	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
+	vsnprintf(message, sizeof(message), format, args); /* with the caller's errno, for %m */
 	va_end(args);
 	put(level, message);
+	errno = saved;
+}
+
+void log_errno(unsigned level, int err, const char *format, ...)
+{
+	char message[LOG_LINE_SIZE];
+	int saved = errno;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	/* %m takes errno, and is safe in any thread, as strerror(3) is not. */
+	errno = err < 0 ? -err : err;
+	log_write(level, "%s: %m", message);
 	errno = saved;
 }
 

@@ -20,6 +20,10 @@ void log_open(unsigned level);
 /* One line: message without a newline. From any thread; keeps errno. */
 void log_write(unsigned level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same with what errno number @err (of either sign) means behind it: "message: text". */
+void log_errno(unsigned level, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 #define log_error(...) log_write(VIRTIOFS_LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_write(VIRTIOFS_LOG_WARNING, __VA_ARGS__)
 #define log_info(...) log_write(VIRTIOFS_LOG_INFO, __VA_ARGS__)

@@ -118,9 +118,14 @@ static void logging_keeps_errno(void **state)
 	log_info("%s", "hello");
 	assert_int_equal(errno, ENOENT);
 	log_library(NULL, VIRTIOFS_LOG_WARNING, "100%s");
+	log_errno(VIRTIOFS_LOG_ERR, -EBADF, "cannot %s", "do");
+	log_errno(VIRTIOFS_LOG_ERR, EBADF, "cannot %s", "be");
+	assert_int_equal(errno, ENOENT);
 	caught(text, sizeof(text));
 	assert_non_null(strstr(text, " INFO  virtiofsd] hello\n"));
 	assert_non_null(strstr(text, " WARN  virtiofsd] 100%s\n"));
+	assert_non_null(strstr(text, " ERROR virtiofsd] cannot do: Bad file descriptor\n"));
+	assert_non_null(strstr(text, " ERROR virtiofsd] cannot be: Bad file descriptor\n"));
 }
 
 enum { THREADS = 4, LINES = 50 };
@@ -136,6 +141,7 @@ static void lines_of_several_threads_do_not_mix(void **state)
 {
 	static char text[THREADS * LINES * 128];
 	static char words[THREADS][2] = { "a", "b", "c", "d" };
+	char *rest = text;
 	pthread_t threads[THREADS];
 	int lines = 0;
 
@@ -147,7 +153,7 @@ static void lines_of_several_threads_do_not_mix(void **state)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	caught(text, sizeof(text));
-	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
+	for (char *line; (line = strsep(&rest, "\n")) && *line; lines++) {
 		assert_int_equal(strlen(line),
 				 strlen("[1970-01-01T00:00:00Z INFO  virtiofsd] begin a end"));
 		assert_non_null(strstr(line, "Z INFO  virtiofsd] begin "));

@@ -15,20 +15,18 @@
 static char error[OPTIONS_ERROR_SIZE];
 
 /* Parse the words behind the program's name, up to a NULL. */
-static int parse(struct options *options, const char *first, ...)
+static int parse(struct options *options, const char *const args[])
 {
 	char *argv[16] = { (char *)(uintptr_t) "virtiofsd" };
 	int argc = 1;
-	va_list args;
 
-	va_start(args, first);
-	for (const char *arg = first; arg; arg = va_arg(args, const char *))
-		argv[argc++] = (char *)(uintptr_t)arg;
-	va_end(args);
+	for (; args[argc - 1]; argc++)
+		argv[argc] = (char *)(uintptr_t)args[argc - 1];
 	error[0] = '\0';
 	return options_parse(options, argc, argv, error);
 }
 
+#define ARGS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define SERVE "--socket-path=/s", "--shared-dir=/d"
 
 static void defaults_are_those_of_the_man_page(void **state)
@@ -36,7 +34,7 @@ static void defaults_are_those_of_the_man_page(void **state)
 	struct options options;
 
 	(void)state;
-	assert_int_equal(parse(&options, SERVE, NULL), 0);
+	assert_int_equal(parse(&options, ARGS(SERVE)), 0);
 	assert_int_equal(options.action, ACTION_SERVE);
 	assert_string_equal(options.socket_path, "/s");
 	assert_int_equal(options.fd, -1);
@@ -54,9 +52,9 @@ static void value_is_behind_an_equals_sign_or_the_next_argument(void **state)
 	struct options options;
 
 	(void)state;
-	assert_int_equal(parse(&options, "--socket-path", "/a=b", "--shared-dir=/x=y", "--tag",
-			       "-t", "--cache", "never", "--log-level=off", "--sandbox", "chroot",
-			       "--num-request-queues", "64", NULL),
+	assert_int_equal(parse(&options, ARGS("--socket-path", "/a=b", "--shared-dir=/x=y", "--tag",
+					      "-t", "--cache", "never", "--log-level=off",
+					      "--sandbox", "chroot", "--num-request-queues", "64")),
 			 0);
 	assert_string_equal(options.socket_path, "/a=b");
 	assert_string_equal(options.shared_dir, "/x=y");
@@ -72,8 +70,8 @@ static void last_of_a_repeated_option_counts(void **state)
 	struct options options;
 
 	(void)state;
-	assert_int_equal(parse(&options, SERVE, "--cache=never", "--cache=always",
-			       "--exit-on-disconnect", "--exit-on-disconnect", NULL),
+	assert_int_equal(parse(&options, ARGS(SERVE, "--cache=never", "--cache=always",
+					      "--exit-on-disconnect", "--exit-on-disconnect")),
 			 0);
 	assert_int_equal(options.cache, VIRTIOFS_CACHE_ALWAYS);
 	assert_true(options.exit_on_disconnect);
@@ -84,7 +82,7 @@ static void listening_descriptor_takes_the_place_of_a_path(void **state)
 	struct options options;
 
 	(void)state;
-	assert_int_equal(parse(&options, "--fd=0", "--shared-dir=/d", NULL), 0);
+	assert_int_equal(parse(&options, ARGS("--fd=0", "--shared-dir=/d")), 0);
 	assert_int_equal(options.fd, 0);
 	assert_null(options.socket_path);
 }
@@ -94,21 +92,21 @@ static void help_and_version_need_nothing_else(void **state)
 	struct options options;
 
 	(void)state;
-	assert_int_equal(parse(&options, "--help", "--nonsense", NULL), 0);
+	assert_int_equal(parse(&options, ARGS("--help", "--nonsense")), 0);
 	assert_int_equal(options.action, ACTION_HELP);
-	assert_int_equal(parse(&options, "-h", NULL), 0);
+	assert_int_equal(parse(&options, ARGS("-h")), 0);
 	assert_int_equal(options.action, ACTION_HELP);
-	assert_int_equal(parse(&options, "--version", NULL), 0);
+	assert_int_equal(parse(&options, ARGS("--version")), 0);
 	assert_int_equal(options.action, ACTION_VERSION);
-	assert_int_equal(parse(&options, "-V", NULL), 0);
+	assert_int_equal(parse(&options, ARGS("-V")), 0);
 	assert_int_equal(options.action, ACTION_VERSION);
-	assert_int_equal(parse(&options, "--print-capabilities", NULL), 0);
+	assert_int_equal(parse(&options, ARGS("--print-capabilities")), 0);
 	assert_int_equal(options.action, ACTION_CAPABILITIES);
 }
 
 /* A command line that is refused, and all of the error but an unknown option's list. */
 static const struct {
-	const char *args[4];
+	const char *args[5]; /* the last one NULL */
 	const char *error;
 } refused[] = {
 	{ { NULL }, "one of --socket-path and --fd is needed" },
@@ -151,10 +149,9 @@ static void bad_command_lines_say_what_is_wrong_and_what_is_allowed(void **state
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		const char *const *a = refused[i].args;
 		struct options options;
 
-		assert_int_equal(parse(&options, a[0], a[1], a[2], a[3], NULL), -EINVAL);
+		assert_int_equal(parse(&options, refused[i].args), -EINVAL);
 		assert_string_equal(error, refused[i].error);
 	}
 }
@@ -173,7 +170,7 @@ static void unknown_option_is_answered_with_the_list(void **state)
 		snprintf(line, sizeof(line),
 			 "unknown option '%.*s'; the options are --socket-path,",
 			 (int)strcspn(unknown[i], "="), unknown[i]);
-		assert_int_equal(parse(&options, SERVE, unknown[i], NULL), -EINVAL);
+		assert_int_equal(parse(&options, ARGS(SERVE, unknown[i])), -EINVAL);
 		assert_memory_equal(error, line, strlen(line));
 		for (size_t o = 0; options_name(o); o++) {
 			snprintf(line, sizeof(line), " --%s", options_name(o));
@@ -189,10 +186,11 @@ static void error_about_a_very_long_option_still_ends_with_the_list(void **state
 
 	(void)state;
 	memset(arg, '-', sizeof(arg) - 1);
-	assert_int_equal(parse(&options, arg, NULL), -EINVAL);
+	assert_int_equal(parse(&options, ARGS(arg)), -EINVAL);
 	assert_non_null(strstr(error, "--version"));
-	memcpy(arg, "--cache=", 8);
-	assert_int_equal(parse(&options, arg, NULL), -EINVAL);
+	for (size_t i = 0; i < strlen("--cache="); i++)
+		arg[i] = "--cache="[i];
+	assert_int_equal(parse(&options, ARGS(arg)), -EINVAL);
 	assert_int_equal(strlen(error), OPTIONS_ERROR_SIZE - 1);
 }
 
