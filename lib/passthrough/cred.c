@@ -33,7 +33,8 @@ static int save_groups(struct vfi_cred *cred)
 	if (n < 0)
 		return -errno;
 	cred->group_count = (size_t)n;
-	cred->groups = cred->few_groups;
+	if (n == 0)
+		return 0;
 	if (cred->group_count > VFI_ARRAY_SIZE(cred->few_groups)) {
 		cred->groups =
 			vfi_alloc_array(&cred->share->env, cred->group_count, sizeof(uint32_t));
@@ -49,13 +50,16 @@ static void free_groups(struct vfi_cred *cred)
 		vfi_free(&cred->share->env, cred->groups, cred->group_count * sizeof(uint32_t));
 }
 
-/* Take note of what there is to change, and to what it is to be changed back. */
-static int save(struct vfi_cred *cred)
+/* What there is to be changed, and what changes with it. */
+static int save(struct vfi_cred *cred, uint32_t uid, uint32_t gid)
 {
 	struct __user_cap_header_struct header = cap_header();
 
-	if (syscall(SYS_getresgid, &cred->gid[0], &cred->gid[1], &cred->gid[2]) ||
-	    syscall(SYS_capget, &header, cred->caps) ||
+	if (syscall(SYS_getresgid, &cred->gid[0], &cred->gid[1], &cred->gid[2]))
+		return -errno;
+	if (uid != cred->uid[1] && syscall(SYS_capget, &header, cred->caps))
+		return -errno;
+	if ((uid != cred->uid[1] || gid != cred->gid[1]) &&
 	    prctl(PR_GET_PDEATHSIG, &cred->death_signal))
 		return -errno;
 	return save_groups(cred);
@@ -105,6 +109,7 @@ int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share,
 
 	cred->share = share;
 	cred->changed = 0;
+	cred->death_signal = 0;
 	cred->groups = cred->few_groups;
 	if (__atomic_load_n(&share->no_creation, __ATOMIC_RELAXED))
 		return -EIO;
@@ -117,7 +122,7 @@ int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share,
 	/* That would be "keep", and create as root. */
 	if (in->uid == KEEP || in->gid == KEEP)
 		return -EOVERFLOW;
-	err = save(cred);
+	err = save(cred, in->uid, in->gid);
 	if (!err)
 		err = change(cred, in->uid, in->gid);
 	if (err) {

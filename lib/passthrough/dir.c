@@ -12,6 +12,7 @@ struct vfi_dirbuf {
 	uint64_t offset; /* of the entry at pos, as the guest would ask for it */
 	size_t pos;
 	size_t end;
+	bool at_end; /* there are none behind */
 	/* A page: more entries than the page that Linux asks for at a time can take. */
 	_Alignas(struct dirent64) char data[4096];
 };
@@ -77,14 +78,17 @@ static int seek(struct vfi_handle_local *dir, uint64_t offset)
 		if (!buf)
 			return -ENOMEM;
 		dir->dirbuf = buf;
+		if (offset == 0)
+			return 0;
 	} else if (offset != 0 && offset == buf->offset) {
 		return 0;
 	}
 	/* Offset 0 is rewinddir(3), which is to see what has changed. */
-	buf->pos = 0;
-	buf->end = 0;
 	if (lseek(dir->fd, (off_t)offset, SEEK_SET) < 0)
 		return -errno;
+	buf->pos = 0;
+	buf->end = 0;
+	buf->at_end = false;
 	buf->offset = offset;
 	return 0;
 }
@@ -94,16 +98,19 @@ static int next_entry(struct vfi_handle_local *dir, struct dirent64 **entry)
 {
 	struct vfi_dirbuf *buf = dir->dirbuf;
 
-	if (buf->pos == buf->end) {
+	*entry = NULL;
+	if (buf->pos == buf->end && !buf->at_end) {
 		ssize_t n = getdents64(dir->fd, buf->data, sizeof(buf->data));
 
+		if (n < 0)
+			return -errno;
 		buf->pos = 0;
-		buf->end = n > 0 ? (size_t)n : 0;
-		if (n <= 0) {
-			*entry = NULL;
-			return n < 0 ? -errno : 0;
-		}
+		buf->end = (size_t)n;
+		/* The guest will ask once more, to be told so. */
+		buf->at_end = n == 0;
 	}
+	if (buf->at_end)
+		return 0;
 	*entry = (struct dirent64 *)(void *)(buf->data + buf->pos);
 	return 0;
 }

@@ -154,6 +154,25 @@ static void wild_offsets_do_no_harm(void **state)
 	assert_int_equal(list.count, 10);
 }
 
+static void refused_offset_loses_no_entry(void **state)
+{
+	struct guest *g = *state;
+	struct listing list = { 0 };
+	char buf[4096];
+	uint64_t fh, offset;
+	int n;
+
+	make_files(g, 50);
+	assert_int_equal(do_opendir(g, ROOT, &fh), 0);
+	n = do_readdir(g, ROOT, fh, 0, buf, 200);
+	offset = parse(&list, buf, n);
+	assert_int_equal(do_readdir(g, ROOT, fh, 1ull << 63, buf, sizeof(buf)), -EINVAL);
+	n = do_readdir(g, ROOT, fh, offset, buf, sizeof(buf));
+	assert_true(n > 0);
+	parse(&list, buf, n);
+	assert_int_equal(list.count, 50);
+}
+
 static void only_directories_are_listed(void **state)
 {
 	struct guest *g = *state;
@@ -337,6 +356,7 @@ int main(void)
 		TEST(rewound_listing_shows_what_is_new),
 		TEST(no_room_for_one_entry_is_an_error_and_not_the_end),
 		TEST(wild_offsets_do_no_harm),
+		TEST(refused_offset_loses_no_entry),
 		TEST(only_directories_are_listed),
 		TEST(entries_come_with_their_nodes),
 		TEST(entry_that_vanished_is_left_out),
