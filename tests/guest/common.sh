@@ -16,12 +16,12 @@ pack() {
 		cpio --quiet --null -o -H newc -R 0:0 --reproducible)
 }
 
-# daemon_start PROGRAM SOCKET LOG ARGUMENTS...: return when it listens.
+# daemon_start SOCKET LOG COMMAND...: return when it listens.
 daemon_start() {
-	local program=$1 socket=$2 log=$3 tries=0
+	local socket=$1 log=$2 tries=0 rc
 
-	shift 3
-	"$program" --socket-path="$socket" "$@" >"$log" 2>&1 &
+	shift 2
+	"$@" >"$log" 2>&1 &
 	daemon_pid=$!
 	until [ -S "$socket" ]; do
 		if ! kill -0 $daemon_pid 2>/dev/null; then
@@ -39,16 +39,14 @@ daemon_start() {
 	done
 }
 
-# daemon_stop: it must end by itself or when asked to, with status 0.
+# daemon_stop [STATUS]: it must end by itself or by SIGTERM, with that status (0).
 daemon_stop() {
-	local tries=0 rc=0 asked=false
+	local expected=${1:-0} tries=0 rc=0
 
 	[ -n "$daemon_pid" ] || return 0
 	# Some daemons serve one front-end and end with it.
 	sleep 0.5
-	if kill -TERM $daemon_pid 2>/dev/null; then
-		asked=true
-	fi
+	kill -TERM $daemon_pid 2>/dev/null || true
 	while kill -0 $daemon_pid 2>/dev/null; do
 		tries=$((tries + 1))
 		if [ $tries -gt 200 ]; then
@@ -61,8 +59,8 @@ daemon_stop() {
 	done
 	wait $daemon_pid || rc=$?
 	daemon_pid=
-	[ $rc -ne 0 ] || return 0
-	echo "the daemon ended with status $rc (asked to: $asked)"
+	[ $rc -ne "$expected" ] || return 0
+	echo "the daemon ended with status $rc"
 	return 1
 }
 
