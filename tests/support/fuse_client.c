@@ -14,9 +14,8 @@ enum {
 	PAGE = 4096,
 	RED = 16, /* bytes before and behind each buffer that nobody may touch */
 	RED_BYTE = 0xa5,
-	ROOM_BYTE = 0x5a,  /* what the room for an answer holds before */
-	CUTS_MAX = 24,	   /* pieces of one direction in a random layout, about */
-	PIECES_MAX = 1024, /* of one chain */
+	ROOM_BYTE = 0x5a, /* what the room for an answer holds before */
+	CUTS_MAX = 24,	  /* pieces of one direction in a random layout, about */
 	WAIT_SECONDS = 60,
 };
 
@@ -54,7 +53,13 @@ void fuse_client_exit(struct fuse_client *client)
 /* Add a piece behind those there are. */
 static void add_piece(struct fuse_call *call, bool writable, uint32_t offset, uint32_t len)
 {
-	CHECK(call->piece_count < PIECES_MAX);
+	/* Room for a power of two of them. */
+	if ((call->piece_count & (call->piece_count - 1)) == 0) {
+		uint32_t room = call->piece_count ? 2 * call->piece_count : 1;
+
+		call->pieces = realloc(call->pieces, room * sizeof(*call->pieces));
+		CHECK(call->pieces);
+	}
 	call->pieces[call->piece_count++] = (struct fuse_piece){
 		.writable = writable,
 		.offset = offset,
@@ -110,6 +115,21 @@ static void lay_out_at_random(struct fuse_client *client, struct fuse_call *call
 	}
 }
 
+static void lay_out_cut(struct fuse_call *call, bool writable, uint32_t total,
+			const uint32_t cuts[2])
+{
+	uint32_t offset = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (cuts[i] <= offset || cuts[i] >= total)
+			continue;
+		add_piece(call, writable, offset, cuts[i] - offset);
+		offset = cuts[i];
+	}
+	if (offset < total)
+		add_piece(call, writable, offset, total - offset);
+}
+
 /* How many pieces a direction may have, for a chain to fit the ring. */
 static uint32_t pieces_per_direction(const struct fuse_client *client)
 {
@@ -122,11 +142,12 @@ static uint32_t pieces_per_direction(const struct fuse_client *client)
 
 static void lay_out(struct fuse_client *client, struct fuse_call *call)
 {
-	call->pieces = calloc(PIECES_MAX, sizeof(*call->pieces));
-	CHECK(call->pieces);
 	if (client->layout == FUSE_LAYOUT_LINUX) {
 		lay_out_like_linux(call, false, call->readable_len, IN_HEADER);
 		lay_out_like_linux(call, true, call->room, OUT_HEADER);
+	} else if (client->layout == FUSE_LAYOUT_CUTS) {
+		lay_out_cut(call, false, call->readable_len, client->cuts);
+		lay_out_cut(call, true, call->room, client->cuts);
 	} else {
 		uint32_t max = pieces_per_direction(client);
 
@@ -289,24 +310,34 @@ static bool wants_answer(uint32_t opcode)
 	       opcode != VIRTIOFS_FUSE_INTERRUPT && opcode != VIRTIOFS_FUSE_NOTIFY_REPLY;
 }
 
+/* What a request says of itself: less, where its header is cut off. */
+static uint64_t named_unique(const struct fuse_call *call)
+{
+	uint32_t end = offsetof(struct virtiofs_fuse_in_header, unique) + sizeof(call->unique);
+
+	return call->readable_len < end ? 0 : call->unique;
+}
+
+static bool named_opcode_wants_answer(const struct fuse_call *call)
+{
+	uint32_t end = offsetof(struct virtiofs_fuse_in_header, opcode) + sizeof(call->opcode);
+
+	return call->readable_len < end || wants_answer(call->opcode);
+}
+
 static void check_answer(const struct fuse_call *call)
 {
 	struct virtiofs_fuse_out_header header;
 
 	CHECK(call->used <= call->room);
-	/* Whoever sent less than a header cannot be answered. */
-	if (!wants_answer(call->opcode) || call->room < OUT_HEADER) {
+	if (call->room < OUT_HEADER || !named_opcode_wants_answer(call)) {
 		CHECK(call->used == 0);
-		return;
-	}
-	if (call->used == 0) {
-		CHECK(call->readable_len < IN_HEADER);
 		return;
 	}
 	CHECK(call->used >= OUT_HEADER);
 	memcpy(&header, call->answer, OUT_HEADER);
 	CHECK(header.len == call->used);
-	CHECK(header.unique == (call->readable_len < IN_HEADER ? 0 : call->unique));
+	CHECK(header.unique == named_unique(call));
 	CHECK(header.error <= 0 && header.error >= -511);
 	CHECK(header.error == 0 || header.len == OUT_HEADER);
 }
