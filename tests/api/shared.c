@@ -6,22 +6,21 @@
 
 #include "support/check.h"
 
-void shared_open(struct shared *s, const struct virtiofs_env *env,
-		 const struct virtiofs_device_options *device,
-		 const struct virtiofs_passthrough_options *options)
+void shared_open(struct shared *s, const struct shared_options *options)
 {
 	static const uint32_t sizes[] = { 16, 64, 128, 1024 };
 	static uint64_t nth; /* test of this program */
-	struct fake_vmm_options vmm = { .env = env, .device = device };
+	struct fake_vmm_options vmm = { .env = options->env, .device = options->device };
 
 	memset(s, 0, sizeof(*s));
 	test_random_init(&s->random, test_seed() + nth++);
 	vmm.ring.num = sizes[test_random_range(&s->random, 0, 3)];
 	vmm.ring.indirect = test_random_one_in(&s->random, 2);
 	vmm.ring.event_idx = test_random_one_in(&s->random, 2);
-	vmm.layout = FUSE_LAYOUT_RANDOM;
+	vmm.layout = options->layout;
 	temp_dir_create(&s->dir);
-	CHECK(virtiofs_passthrough_create(&s->fs, env, s->dir.fd, options) == 0);
+	CHECK(virtiofs_passthrough_create(&s->fs, options->env, s->dir.fd, options->passthrough) ==
+	      0);
 	fake_vmm_open(&s->vmm, s->fs, &vmm);
 	s->c = fake_vmm_client(&s->vmm, 1);
 	s->c->random.state = test_random_u64(&s->random);
@@ -40,10 +39,11 @@ void shared_close(struct shared *s)
 
 int shared_setup(void **state)
 {
+	const struct shared_options usual = { .env = NULL };
 	struct shared *s = calloc(1, sizeof(*s));
 
 	CHECK(s);
-	shared_open(s, NULL, NULL, NULL);
+	shared_open(s, &usual);
 	*state = s;
 	return 0;
 }

@@ -36,10 +36,16 @@ struct shared {
 /* *state is a share that is mounted. Teardown asserts that each chain came back once. */
 int shared_setup(void **state);
 int shared_teardown(void **state);
-/* Make and end one that differs from the usual: NULL are the defaults. */
-void shared_open(struct shared *s, const struct virtiofs_env *env,
-		 const struct virtiofs_device_options *device,
-		 const struct virtiofs_passthrough_options *options);
+
+/* What may differ from the usual; NULL and 0 do not. */
+struct shared_options {
+	const struct virtiofs_env *env;
+	const struct virtiofs_device_options *device;
+	const struct virtiofs_passthrough_options *passthrough;
+	enum fuse_layout layout;
+};
+
+void shared_open(struct shared *s, const struct shared_options *options);
 void shared_close(struct shared *s);
 
 #define SHARED_TEST(name) cmocka_unit_test_setup_teardown(name, shared_setup, shared_teardown)

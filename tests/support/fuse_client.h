@@ -23,8 +23,8 @@
 
 /* How requests lie over descriptors. */
 enum fuse_layout {
-	FUSE_LAYOUT_LINUX,  /* a header, then the rest by pages, each a descriptor */
 	FUSE_LAYOUT_RANDOM, /* cut anywhere, empty pieces too, at any address */
+	FUSE_LAYOUT_LINUX,  /* a header, then the rest by pages, each a descriptor */
 	FUSE_LAYOUT_CUTS,   /* cut at two places, the same in either direction */
 };
 
