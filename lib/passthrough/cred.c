@@ -80,6 +80,33 @@ static int limit_caps(struct vfi_cred *cred)
 	return syscall(SYS_capset, &header, caps) ? -errno : 0;
 }
 
+/*
+ * With a change of ids the kernel makes the whole process undumpable: no core, no
+ * debugger, and /proc/self is root's (prctl(2), PR_SET_DUMPABLE). The last thread
+ * that is itself again brings the flag back; not the first, for it reads what
+ * another has cleared. (Only the threads of one share know of each other.)
+ */
+static void note_dumpable(struct vfi_cred *cred)
+{
+	struct vfi_share *share = cred->share;
+
+	pthread_mutex_lock(&share->dumpable_lock);
+	if (share->switched++ == 0)
+		share->dumpable = prctl(PR_GET_DUMPABLE);
+	pthread_mutex_unlock(&share->dumpable_lock);
+	cred->switched = true;
+}
+
+static void restore_dumpable(const struct vfi_cred *cred)
+{
+	struct vfi_share *share = cred->share;
+
+	pthread_mutex_lock(&share->dumpable_lock);
+	if (--share->switched == 0 && share->dumpable == 1)
+		prctl(PR_SET_DUMPABLE, 1);
+	pthread_mutex_unlock(&share->dumpable_lock);
+}
+
 static int change(struct vfi_cred *cred, uint32_t uid, uint32_t gid)
 {
 	if (cred->group_count != 0) {
@@ -109,6 +136,7 @@ int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share,
 
 	cred->share = share;
 	cred->changed = 0;
+	cred->switched = false;
 	cred->death_signal = 0;
 	cred->groups = cred->few_groups;
 	if (__atomic_load_n(&share->no_creation, __ATOMIC_RELAXED))
@@ -123,6 +151,8 @@ int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share,
 	if (in->uid == KEEP || in->gid == KEEP)
 		return -EOVERFLOW;
 	err = save(cred, in->uid, in->gid);
+	if (!err && (in->uid != cred->uid[1] || in->gid != cred->gid[1]))
+		note_dumpable(cred);
 	if (!err)
 		err = change(cred, in->uid, in->gid);
 	if (err) {
@@ -162,6 +192,8 @@ void vfi_cred_leave(struct vfi_cred *cred)
 		vfi_log(&cred->share->env, VIRTIOFS_LOG_ERR,
 			"a thread's user and group ids could not be restored; "
 			"nothing is created any more");
+	} else if (cred->switched) {
+		restore_dumpable(cred);
 	}
 	free_groups(cred);
 }

@@ -132,6 +132,7 @@ static void destroy(void *fs)
 		close(share->root_fd);
 	if (share->proc_fd >= 0)
 		close(share->proc_fd);
+	pthread_mutex_destroy(&share->dumpable_lock);
 	vfi_free(&env, share, sizeof(*share));
 }
 
@@ -172,6 +173,7 @@ int virtiofs_passthrough_create(struct virtiofs_fs **ret, const struct virtiofs_
 	share->env = own_env;
 	share->root_fd = -1;
 	share->proc_fd = -1;
+	pthread_mutex_init(&share->dumpable_lock, NULL);
 	err = setup(share, root_fd, &own);
 	if (!err)
 		err = virtiofs_fs_create(ret, env, &ops, share);

@@ -54,6 +54,10 @@ struct vfi_share {
 	int proc_fd;	      /* /proc/self/fd */
 	bool has_openat2;     /* Linux 5.6, and no filter in the way */
 	uint32_t no_creation; /* atomic; a thread could not be given its ids back */
+	/* Protects the two below; a change of ids clears the process's flag, cred.c. */
+	pthread_mutex_t dumpable_lock;
+	uint32_t switched; /* threads with a guest's ids */
+	int dumpable;	   /* what the flag was before the first of them */
 	struct vfi_budget inodes;
 	struct vfi_budget handles;
 };
@@ -236,6 +240,7 @@ struct vfi_cred {
 	uint32_t gid[3];
 	struct __user_cap_data_struct caps[2];
 	int death_signal;
+	bool switched; /* counted in the share */
 	size_t group_count;
 	uint32_t *groups; /* few_groups, or allocated */
 	uint32_t few_groups[64];

@@ -114,6 +114,74 @@ static void parent_death_signal_is_kept(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Both ids are changed at the same time, and the first to change them is back first. */
+struct overlap {
+	struct vfi_share share;
+	pthread_barrier_t barrier;
+};
+
+static void *overlap_longer(void *arg)
+{
+	const struct virtiofs_fuse_in_header user = { .uid = 1234, .gid = 2345 };
+	struct overlap *o = arg;
+	struct vfi_cred cred;
+	int err;
+
+	pthread_barrier_wait(&o->barrier);
+	err = vfi_cred_enter(&cred, &o->share, &user);
+	pthread_barrier_wait(&o->barrier);
+	pthread_barrier_wait(&o->barrier);
+	if (err)
+		return arg;
+	vfi_cred_leave(&cred);
+	return NULL;
+}
+
+static int overlap(struct overlap *o)
+{
+	const struct virtiofs_fuse_in_header user = { .uid = 4321, .gid = 5432 };
+	struct vfi_cred cred;
+	pthread_t thread;
+	void *failed;
+
+	prctl(PR_SET_DUMPABLE, 1);
+	pthread_barrier_init(&o->barrier, NULL, 2);
+	if (pthread_create(&thread, NULL, overlap_longer, o) ||
+	    vfi_cred_enter(&cred, &o->share, &user))
+		return 1;
+	pthread_barrier_wait(&o->barrier);
+	pthread_barrier_wait(&o->barrier);
+	vfi_cred_leave(&cred);
+	if (prctl(PR_GET_DUMPABLE) == 1)
+		return 2;
+	pthread_barrier_wait(&o->barrier);
+	pthread_join(thread, &failed);
+	if (failed)
+		return 3;
+	return prctl(PR_GET_DUMPABLE) == 1 ? 0 : 4;
+}
+
+static void process_stays_dumpable_once_all_threads_are_themselves_again(void **state)
+{
+	static struct overlap o;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(vfi_env_init(&o.share.env, NULL), 0);
+	pthread_mutex_init(&o.share.dumpable_lock, NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(overlap(&o));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	pthread_mutex_destroy(&o.share.dumpable_lock);
+}
+
 static void who_is_not_root_creates_as_himself(void **state)
 {
 	const struct virtiofs_fuse_in_header user = { .uid = 1234, .gid = 2345 };
@@ -138,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lost_ids_end_all_creation_loudly),
 		cmocka_unit_test(parent_death_signal_is_kept),
+		cmocka_unit_test(process_stays_dumpable_once_all_threads_are_themselves_again),
 		cmocka_unit_test(who_is_not_root_creates_as_himself),
 	};
 
