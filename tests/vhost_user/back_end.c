@@ -32,6 +32,24 @@ static void log_line(void *ctx, unsigned level, const char *message)
 	pthread_mutex_unlock(&be->log_lock);
 }
 
+unsigned back_end_log_lines(struct back_end *be)
+{
+	unsigned lines = 0;
+
+	pthread_mutex_lock(&be->log_lock);
+	for (const char *p = be->log; *p; p++)
+		lines += *p == '\n';
+	pthread_mutex_unlock(&be->log_lock);
+	return lines;
+}
+
+void back_end_clear_log(struct back_end *be)
+{
+	pthread_mutex_lock(&be->log_lock);
+	be->log[0] = 0;
+	pthread_mutex_unlock(&be->log_lock);
+}
+
 bool back_end_logged(struct back_end *be, const char *text)
 {
 	bool found;

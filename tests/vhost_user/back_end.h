@@ -60,6 +60,8 @@ void back_end_wait_disconnected(struct back_end *be, int n);
 /* Give it the chance to go on: run it, where that is the test's to do; or wait a little. */
 void back_end_pump(struct back_end *be);
 
+unsigned back_end_log_lines(struct back_end *be);
+void back_end_clear_log(struct back_end *be);
 /* Whether a log line with @text was written. */
 bool back_end_logged(struct back_end *be, const char *text);
 

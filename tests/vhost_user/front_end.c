@@ -40,6 +40,7 @@ static void make_guest(struct front_end *fe, unsigned rings, uint32_t num)
 		ring->call = new_eventfd();
 		ring->err = new_eventfd();
 	}
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fe->channel) == 0);
 	fe->features = UINT64_MAX;
 	fe->protocol_features = UINT64_MAX;
 }
@@ -89,6 +90,8 @@ void front_end_close(struct front_end *fe)
 		close(fe->rings[i].call);
 		close(fe->rings[i].err);
 	}
+	close(fe->channel[0]);
+	close(fe->channel[1]);
 	guest_ram_destroy(fe->ram);
 }
 
@@ -139,6 +142,11 @@ void front_end_send(struct front_end *fe, uint32_t request, uint32_t flags, cons
 	memcpy(message, &header, sizeof(header));
 	if (size)
 		memcpy(message + sizeof(header), payload, size);
+	if (++fe->sent == fe->give_up_at) {
+		if (fe->in_the_middle)
+			send_some(fe, message, len / 2, fds, fd_count);
+		longjmp(fe->gave_up, 1);
+	}
 	if (!fe->in_bytes) {
 		send_some(fe, message, len, fds, fd_count);
 		return;
@@ -314,16 +322,6 @@ static void send_mem_regs(struct front_end *fe, uint32_t request)
 	}
 }
 
-static void send_backend_req_fd(struct front_end *fe)
-{
-	int pair[2];
-
-	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-	send_checked(fe, VU_SET_BACKEND_REQ_FD, NULL, 0, &pair[1], 1);
-	close(pair[0]);
-	close(pair[1]);
-}
-
 static void get_base(struct front_end *fe, unsigned ring)
 {
 	struct vfi_vu_vring_state state = { ring, 0 };
@@ -402,7 +400,7 @@ void front_end_do(struct front_end *fe, uint32_t request, unsigned ring, uint64_
 		send_mem_regs(fe, request);
 		break;
 	case VU_SET_BACKEND_REQ_FD:
-		send_backend_req_fd(fe);
+		send_checked(fe, request, NULL, 0, &fe->channel[1], 1);
 		break;
 	default:
 		do_ring(fe, request, ring, value);

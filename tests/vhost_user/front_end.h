@@ -6,6 +6,7 @@
 #ifndef TESTS_VHOST_USER_FRONT_END_H
 #define TESTS_VHOST_USER_FRONT_END_H
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +40,7 @@ struct front_end_ring {
 struct front_end {
 	struct back_end *be; /* pumped while the front-end waits; NULL: somebody else's */
 	int socket;
+	int channel[2]; /* for the back-end's requests: our end, its end */
 	struct guest_ram *ram;
 	uint64_t user_shift; /* user address of a region, less its host address */
 	unsigned ring_count;
@@ -50,6 +52,12 @@ struct front_end {
 	uint64_t need_reply; /* ACK(id) */
 	bool polled;	     /* no kick, no call */
 	bool in_bytes;	     /* every byte a segment of its own */
+	/* In place of message number @give_up_at (from 1 on; 0: never): longjmp to @gave_up,
+	 * after its first half where @in_the_middle. */
+	unsigned give_up_at;
+	bool in_the_middle;
+	jmp_buf gave_up;
+	unsigned sent; /* messages */
 
 	uint64_t offered;
 	uint64_t offered_protocol;
