@@ -30,8 +30,8 @@ progress() (
 	"$@" 2>&1 | {
 		while :; do
 			line=
-			IFS= read -r -t 8 line
-			rc=$?
+			rc=0
+			IFS= read -r -t 8 line || rc=$?
 			if [ $rc -eq 0 ]; then
 				printf '%s\n' "$line"
 			elif [ $rc -gt 128 ]; then
