@@ -57,6 +57,8 @@ int sandbox_enter(int sandbox, int root, const char *name)
 		if (err)
 			return err;
 	}
+	log_info("Sharing '%s', %s", name,
+		 sandbox == SANDBOX_CHROOT ? "confined to it by chroot" : "without a sandbox");
 	umask(0);
 	return 0;
 }

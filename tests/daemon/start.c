@@ -203,6 +203,7 @@ static void daemon_of_root_is_confined_to_the_directory(void **state)
 		      ARGS("--socket-path", place.socket, "--shared-dir", place.share,
 			   "--sandbox=chroot"));
 	unsetenv("ASAN_OPTIONS");
+	process_wait_log(&process, "', confined to it by chroot");
 	process_wait_log(&process, "Waiting for vhost-user socket connection...");
 	snprintf(link, sizeof(link), "/proc/%d/root", (int)process.pid);
 	n = readlink(link, root, sizeof(root) - 1);
@@ -233,6 +234,7 @@ static void open_files_are_raised_to_the_hard_limit(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	process_start_at(&process, &place, NULL);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &kept), 0);
+	process_wait_log(&process, "', without a sandbox");
 	process_wait_log(&process, "Waiting for");
 	assert_int_equal(prlimit(process.pid, RLIMIT_NOFILE, NULL, &limit), 0);
 	assert_true(limit.rlim_cur > 1024 || kept.rlim_max <= 1024);
