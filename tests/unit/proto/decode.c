@@ -202,6 +202,33 @@ static void read_gets_what_it_asks_for_or_what_there_is_room_for(void **state)
 	assert_int_equal(read_room(UINT32_MAX, 500), 484);
 }
 
+/* An answer's length has 32 bits; nothing of the room is looked at. */
+static void room_counts_up_to_four_gigabytes(void **state)
+{
+	static unsigned char room[16];
+	struct iovec iov[3 + VFI_SPARE_IOV] = { { room, 16 },
+						{ room, UINT32_MAX },
+						{ room, UINT32_MAX } };
+	struct iovec readable[1 + VFI_SPARE_IOV];
+	struct raw_request r;
+	struct vfi_msg msg = {
+		.readable = readable,
+		.readable_count = 1,
+		.writable = iov,
+		.writable_count = 3,
+		.writable_len = 16 + 2 * (size_t)UINT32_MAX,
+	};
+
+	(void)state;
+	raw_request_init(&r, VIRTIOFS_FUSE_READLINK, 1);
+	readable[0] = (struct iovec){ r.bytes, r.len };
+	assert_int_equal(vfi_decode_header(&msg), 0);
+	assert_int_equal(vfi_decode(&msg), 0);
+	assert_int_equal(msg.payload_out.len, UINT32_MAX - 16);
+	assert_int_equal(vfi_iov_len(msg.payload_out.iov, msg.payload_out.count), UINT32_MAX - 16);
+	assert_int_equal(vfi_encode(&msg, 0, NULL, 0, msg.payload_out.len), UINT32_MAX);
+}
+
 static int decode_write(uint32_t size, size_t there)
 {
 	const struct virtiofs_fuse_write_in in = { .size = size };
@@ -423,6 +450,7 @@ int main(void)
 		cmocka_unit_test(setxattr_is_read_as_it_was_negotiated),
 		cmocka_unit_test(getxattr_answers_a_size_or_a_value),
 		cmocka_unit_test(read_gets_what_it_asks_for_or_what_there_is_room_for),
+		cmocka_unit_test(room_counts_up_to_four_gigabytes),
 		cmocka_unit_test(write_has_the_bytes_it_claims_and_no_more_than_max_write),
 		cmocka_unit_test(count_of_records_is_held_against_the_bytes),
 		cmocka_unit_test(batch_forget_of_millions_is_refused),

@@ -194,6 +194,7 @@ static void extensions_are_the_tail_and_must_fit(void **state)
 	/* They would begin inside the name, inside the fixed part, before the request. */
 	assert_int_equal(decode_mkdir_with_extensions(2, 12), -EINVAL);
 	assert_int_equal(decode_mkdir_with_extensions(1, 0), -EINVAL);
+	assert_int_equal(decode_mkdir_with_extensions(2, 2), -EINVAL);
 	assert_int_equal(decode_mkdir_with_extensions(4, 16), -EINVAL);
 	assert_int_equal(decode_mkdir_with_extensions(UINT16_MAX, 16), -EINVAL);
 }
