@@ -90,7 +90,11 @@ VIRTIOFS_API unsigned virtiofs_vhost_user_queue_count(const struct virtiofs_vhos
  */
 VIRTIOFS_API int virtiofs_vhost_user_queue_attach(struct virtiofs_vhost_user *vu, unsigned index,
 						  unsigned flags);
-/* Unbind it; another thread, or control, goes on. Errors: virtiofs_queue_detach()'s. */
+/*
+ * Unbind it; another thread, or control, goes on. Chains in work stay with it, and
+ * what the front-end changes of the ring meanwhile waits for the next attach.
+ * Errors: virtiofs_queue_detach()'s; -EINVAL no such ring.
+ */
 VIRTIOFS_API int virtiofs_vhost_user_queue_detach(struct virtiofs_vhost_user *vu, unsigned index);
 
 /* Readable when _queue_run() has something to do (a kick, I/O, a change). */
