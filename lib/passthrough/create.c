@@ -241,7 +241,8 @@ static int open_existing(struct vfi_guest *guest, int dir, const char *name, uin
 			 struct virtiofs_create_out *out)
 {
 	struct vfi_inode *inode;
-	int err = vfi_lookup(guest, dir, name, &out->entry);
+	uint32_t fresh = false;
+	int err = vfi_lookup(guest, dir, name, &fresh, &out->entry);
 
 	if (err)
 		return err;

@@ -151,7 +151,7 @@ static bool pack_plus(struct listing *list, const struct dirent64 *entry)
 	if (list->dst->len - list->used < virtiofs_direntplus_size(len))
 		return false;
 	if (!is_dot(entry->d_name))
-		err = vfi_lookup(guest, list->dir->fd, entry->d_name, &out);
+		err = vfi_lookup(guest, list->dir->fd, entry->d_name, &list->dir->fresh, &out);
 	if (err == -ENOENT)
 		return true; /* removed since it was read */
 	if (err)

@@ -205,6 +205,11 @@ int vfi_inode_fd(const struct vfi_guest *guest, const struct vfi_inode *inode)
 	return local_of(guest, inode)->fd;
 }
 
+uint32_t *vfi_inode_fresh(struct vfi_guest *guest, struct vfi_inode *inode)
+{
+	return &local_of(guest, inode)->fresh;
+}
+
 uint64_t vfi_inode_find(struct vfi_guest *guest, const struct statx *st)
 {
 	struct identity who = identify(st);

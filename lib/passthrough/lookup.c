@@ -6,11 +6,24 @@
 #include <limits.h>
 #include <unistd.h>
 
-/* The name's file is not known yet, or not for sure: hold it, and look again. */
-static int lookup_new(struct vfi_guest *guest, int dir, const char *name,
+static bool is_fresh(const uint32_t *fresh)
+{
+	return __atomic_load_n(fresh, __ATOMIC_RELAXED);
+}
+
+static void set_fresh(uint32_t *fresh, bool now)
+{
+	/* Most often it stays, and other threads read it. */
+	if (is_fresh(fresh) != now)
+		__atomic_store_n(fresh, now, __ATOMIC_RELAXED);
+}
+
+/* The name's file is not known yet, or not for sure: hold it, and look at what is held. */
+static int lookup_new(struct vfi_guest *guest, int dir, const char *name, uint32_t *fresh,
 		      struct virtiofs_fuse_entry_out *out)
 {
 	struct vfi_inode *room;
+	uint64_t nodeid, new_id;
 	struct statx st;
 	int fd, err;
 
@@ -25,23 +38,33 @@ static int lookup_new(struct vfi_guest *guest, int dir, const char *name,
 		vfi_inode_cancel(guest, room);
 		return err;
 	}
-	vfi_entry_fill(guest->share, out, vfi_inode_add(guest, room, fd, &st), &st);
+	new_id = vfi_table_id(room);
+	nodeid = vfi_inode_add(guest, room, fd, &st);
+	set_fresh(fresh, nodeid == new_id);
+	vfi_entry_fill(guest->share, out, nodeid, &st);
 	return 0;
 }
 
-int vfi_lookup(struct vfi_guest *guest, int dir, const char *name,
+int vfi_lookup(struct vfi_guest *guest, int dir, const char *name, uint32_t *fresh,
 	       struct virtiofs_fuse_entry_out *out)
 {
 	struct statx st;
 	uint64_t nodeid;
 	int err;
 
+	if (is_fresh(fresh)) {
+		err = lookup_new(guest, dir, name, fresh, out);
+		/* Without room for another there is one perhaps that is known. */
+		if (err != -ENFILE)
+			return err;
+	}
 	err = vfi_path_stat(dir, name, &st);
 	if (err)
 		return err;
 	nodeid = vfi_inode_find(guest, &st);
 	if (nodeid == 0)
-		return lookup_new(guest, dir, name, out);
+		return lookup_new(guest, dir, name, fresh, out);
+	set_fresh(fresh, false);
 	vfi_entry_fill(guest->share, out, nodeid, &st);
 	return 0;
 }
@@ -54,7 +77,8 @@ void vfi_share_lookup(void *session, struct virtiofs_req *req, uint64_t parent, 
 	int err = -ESTALE;
 
 	if (dir) {
-		err = vfi_lookup(guest, vfi_inode_fd(guest, dir), name, &out);
+		err = vfi_lookup(guest, vfi_inode_fd(guest, dir), name, vfi_inode_fresh(guest, dir),
+				 &out);
 		vfi_inode_put(guest, dir);
 	}
 	if (err)

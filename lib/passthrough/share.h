@@ -98,7 +98,7 @@ struct vfi_inode_local {
 	struct vfi_local head;
 	struct vfi_inode *next; /* in its bucket */
 	int fd;			/* O_PATH */
-	int pad;
+	uint32_t fresh;		/* of a directory, for vfi_lookup() */
 };
 
 int vfi_inodes_init(struct vfi_guest *guest);
@@ -108,6 +108,7 @@ void vfi_inodes_destroy(struct vfi_guest *guest);
 struct vfi_inode *vfi_inode_get(struct vfi_guest *guest, uint64_t nodeid);
 void vfi_inode_put(struct vfi_guest *guest, struct vfi_inode *inode);
 int vfi_inode_fd(const struct vfi_guest *guest, const struct vfi_inode *inode);
+uint32_t *vfi_inode_fresh(struct vfi_guest *guest, struct vfi_inode *inode);
 
 /*
  * One lookup more for the file that a statx by name saw. Returns its node id; 0:
@@ -146,6 +147,7 @@ struct vfi_handle_local {
 	struct vfi_guest *guest;
 	struct vfi_handle *handle;
 	int fd;
+	uint32_t fresh;		   /* of a directory, for vfi_lookup() */
 	uint32_t listing;	   /* atomic; a READDIR has @dirbuf and the position of @fd */
 	struct vfi_dirbuf *dirbuf; /* dir.c */
 };
@@ -210,8 +212,13 @@ void vfi_dirbuf_free(const struct virtiofs_env *env, struct vfi_dirbuf *buf);
 
 /* ---- lookup.c ---- */
 
-/* Find @name in the directory @dir and count the lookup. Returns 0 or a negative errno. */
-int vfi_lookup(struct vfi_guest *guest, int dir, const char *name,
+/*
+ * Find @name in the directory @dir and count the lookup. Returns 0 or a negative errno.
+ * A file that is known takes one statx of its name; one that is not is opened and then
+ * looked at, and a statx before that would be for nothing. @fresh is the guess which
+ * it will be: what it was for the name before, in that directory. Atomic.
+ */
+int vfi_lookup(struct vfi_guest *guest, int dir, const char *name, uint32_t *fresh,
 	       struct virtiofs_fuse_entry_out *out);
 
 /* ---- data.c ---- */

@@ -283,7 +283,7 @@ static void too_many_handles_are_enfile(void **state)
 
 static void many_nodes_are_all_found_again(void **state)
 {
-	enum { MANY = 5000 };
+	enum { MANY = 2000 };
 	struct guest *g = *state;
 	static uint64_t nodes[MANY];
 	char name[16];
