@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -345,6 +347,78 @@ static void daemon_told_to_end_amid_requests_ends_cleanly(void **state)
 	assert_int_equal(access(place.socket, F_OK), -1);
 }
 
+/*
+ * Mount a FUSE file system at @path, in a mount namespace of this test's own, that
+ * never answers: not even INIT, so whoever asks it anything waits.
+ * Returns what to close to end it, or -1: it cannot be had here.
+ */
+static int mount_silent(const char *path)
+{
+	char options[64];
+	int fd;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -1;
+	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+	if (mount("silent", path, "fuse", 0, options) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Until the guest's request at the head of its ring has been taken to be served. */
+static void wait_until_hanging(void)
+{
+	unsigned long ticks = 0;
+
+	/* A thread of the daemon sleeps in the kernel's FUSE, and uses no CPU there. */
+	for (int quiet = 0; quiet < 5; quiet++) {
+		unsigned long now = process_ticks(&process);
+
+		if (now != ticks)
+			quiet = 0;
+		ticks = now;
+		usleep(50000);
+	}
+}
+
+static void daemon_ends_although_the_hosts_file_system_hangs(void **state)
+{
+	struct virtiofs_fuse_entry_out out;
+	const struct fuse_call call = {
+		.opcode = VIRTIOFS_FUSE_LOOKUP,
+		.nodeid = ROOT,
+		.in = "silent",
+		.in_len = sizeof("silent"),
+		.out = &out,
+		.out_len = sizeof(out),
+	};
+	char path[128];
+	int fd;
+
+	(void)state;
+	host_path(path, sizeof(path), "silent");
+	assert_int_equal(mkdir(path, 0755), 0);
+	fd = mount_silent(path);
+	if (fd < 0)
+		skip();
+	start_daemon(NULL);
+	plug_in(2);
+	free(front_end_submit(&guest, 1, &call, false));
+	wait_until_hanging();
+	assert_int_equal(process_end(&process, SIGTERM), 1);
+	process_wait_log(&process, "Requests are still in work, ending without them");
+	assert_int_equal(access(place.socket, F_OK), -1);
+	assert_int_equal(access(place.pid_file, F_OK), -1);
+	front_end_close(&guest);
+	umount2(path, MNT_DETACH);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +430,7 @@ int main(void)
 		cmocka_unit_test(request_before_init_is_refused_after_the_last_guest_too),
 		cmocka_unit_test(daemon_killed_amid_requests_is_followed_by_the_next),
 		cmocka_unit_test(daemon_told_to_end_amid_requests_ends_cleanly),
+		cmocka_unit_test(daemon_ends_although_the_hosts_file_system_hangs),
 	};
 
 	return cmocka_run_group_tests(tests, make_place, remove_place);
