@@ -71,11 +71,12 @@ install_packages() {
 		die "apt-get install failed"
 }
 
-# build DIRECTORY CMAKE-ARGUMENTS...: configure and build there.
+# build DIRECTORY TARGET CMAKE-ARGUMENTS...: configure and build there.
 build() {
-	local dir=$1
+	local dir=$1 target=$2
 
-	shift
+	shift 2
 	[ -e "$dir/CMakeCache.txt" ] || set -- -G Ninja "$@"
-	progress cmake -S . -B "$dir" "$@" && progress cmake --build "$dir" -j "$(nproc)"
+	progress cmake -S . -B "$dir" "$@" &&
+		progress cmake --build "$dir" -j "$(nproc)" --target "$target"
 }
