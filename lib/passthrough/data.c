@@ -55,6 +55,16 @@ int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, uint32_t fl
 	return 0;
 }
 
+/* Whether this open frees so many blocks that others should not wait for it: a megabyte is
+ * freed sooner than a thread is woken. */
+static bool frees_much(const struct vfi_guest *guest, const struct vfi_inode *inode, uint32_t flags)
+{
+	struct statx st;
+
+	return (flags & O_TRUNC) && S_ISREG(inode->type) &&
+	       vfi_path_stat(vfi_inode_fd(guest, inode), "", &st) == 0 && st.stx_size > 1 << 20;
+}
+
 void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		    const struct virtiofs_fuse_open_in *in)
 {
@@ -66,6 +76,10 @@ void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
 	int err = -ESTALE;
 
 	if (inode) {
+		if (frees_much(guest, inode, in->flags) && virtiofs_req_offload(req)) {
+			vfi_inode_put(guest, inode);
+			return;
+		}
 		err = vfi_open_inode(guest, inode, in->flags, &out.fh);
 		vfi_inode_put(guest, inode);
 	}

@@ -106,6 +106,26 @@ static void open_truncates_where_asked(void **state)
 	assert_int_equal(host_stat(g, "file").st_size, 0);
 }
 
+static void open_that_frees_much_is_offloaded(void **state)
+{
+	struct guest *g = *state;
+	const struct virtiofs_fuse_open_in in = { .flags = O_WRONLY | O_TRUNC };
+	uint64_t node, fh;
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	g->req.offload = true;
+	assert_int_equal(do_open(g, node, O_WRONLY | O_TRUNC, &fh), 0);
+	assert_false(g->req.offloaded);
+	assert_int_equal(do_write(g, node, fh, 2 << 20, "x", 0, 0), 1);
+	g->ops->open(g->session, fake_req(&g->req), node, &in);
+	assert_true(g->req.offloaded);
+	assert_int_equal(g->req.replies, 0);
+	g->ops->open(g->session, &g->req, node, &in);
+	assert_int_equal(fake_reply_error(&g->req), 0);
+	assert_int_equal(host_stat(g, "file").st_size, 0);
+}
+
 static void open_hands_on_no_flag_of_its_own_effect(void **state)
 {
 	(void)state;
@@ -270,6 +290,7 @@ int main(void)
 		TEST(write_drops_suid_where_told),
 		TEST(file_is_flushed_and_synced),
 		TEST(open_truncates_where_asked),
+		TEST(open_that_frees_much_is_offloaded),
 		TEST(open_hands_on_no_flag_of_its_own_effect),
 		TEST(a_fifo_is_never_opened),
 		TEST(a_device_is_never_opened),
