@@ -8,7 +8,8 @@
  * a guest reaches nothing outside the directory, with a sandbox or without.
  *
  * As root it creates files as the guest's user and group: their ids are switched
- * for that one system call on the queue's thread, and switched back.
+ * for that one system call on the queue's thread, and switched back. The kernel
+ * makes a process undumpable at such a change (PR_SET_DUMPABLE of prctl(2)).
  */
 #ifndef VIRTIOFS_PASSTHROUGH_H
 #define VIRTIOFS_PASSTHROUGH_H
@@ -32,9 +33,10 @@ extern "C" {
 struct virtiofs_passthrough_options {
 	size_t size;	      /* sizeof(struct virtiofs_passthrough_options) */
 	uint32_t cache;	      /* VIRTIOFS_CACHE_ */
-	uint32_t max_inodes;  /* files and directories a guest may know at once, each a
-			       * descriptor; default: what RLIMIT_NOFILE leaves (the
-			       * rest of the process keeps 256 and the handles) */
+	uint32_t max_inodes;  /* files and directories guests may know at once, all of
+			       * them together, each a descriptor; more get ENFILE;
+			       * default: what RLIMIT_NOFILE leaves (the rest of the
+			       * process keeps 256 and the handles), at most 1048576 */
 	uint32_t max_handles; /* open files and directories; default: a quarter of
 			       * RLIMIT_NOFILE, at most 1048576 */
 	int proc_self_fd;     /* an O_PATH descriptor of /proc/self/fd, duplicated, for who
@@ -49,8 +51,9 @@ struct virtiofs_passthrough_options {
 /*
  * Make a filesystem of the directory @root_fd (O_PATH suffices; duplicated).
  * Free it with virtiofs_fs_destroy().
- * Errors: -EINVAL an option out of range; -E2BIG an option this library does not
- * know; -ENOTDIR; -EBADF; -ENOMEM; -EMFILE; what opening /proc/self/fd returns.
+ * Errors: -EINVAL an option out of range, or proc_self_fd is not in a proc file
+ * system; -E2BIG an option this library does not know; -ENOTDIR; -EBADF; -ENOMEM;
+ * -EMFILE; what opening /proc/self/fd returns.
  */
 VIRTIOFS_API int virtiofs_passthrough_create(struct virtiofs_fs **ret,
 					     const struct virtiofs_env *env, int root_fd,

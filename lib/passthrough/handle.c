@@ -40,7 +40,7 @@ int vfi_handle_reserve(struct vfi_guest *guest, struct vfi_handle_local **room)
 	struct vfi_handle_local *local;
 	int err;
 
-	if (!vfi_budget_take(&guest->share->handles))
+	if (!vfi_budget_take(guest->share, &guest->share->handles))
 		return -ENFILE;
 	err = vfi_table_alloc(&guest->handles, &record, &memory);
 	if (err) {

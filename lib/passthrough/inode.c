@@ -250,7 +250,7 @@ int vfi_inode_reserve(struct vfi_guest *guest, struct vfi_inode **room)
 	void *record, *local;
 	int err;
 
-	if (!vfi_budget_take(&guest->share->inodes))
+	if (!vfi_budget_take(guest->share, &guest->share->inodes))
 		return -ENFILE;
 	err = vfi_table_alloc(&guest->inodes, &record, &local);
 	if (err) {

@@ -33,19 +33,6 @@ struct vfi_budget {
 	uint32_t used; /* atomic */
 };
 
-static inline bool vfi_budget_take(struct vfi_budget *budget)
-{
-	if (__atomic_fetch_add(&budget->used, 1, __ATOMIC_RELAXED) < budget->max)
-		return true;
-	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
-	return false;
-}
-
-static inline void vfi_budget_give(struct vfi_budget *budget)
-{
-	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
-}
-
 struct vfi_share {
 	struct virtiofs_env env;
 	uint32_t cache;	      /* VIRTIOFS_CACHE_ */
@@ -60,7 +47,14 @@ struct vfi_share {
 	int dumpable;	   /* what the flag was before the first of them */
 	struct vfi_budget inodes;
 	struct vfi_budget handles;
+	struct vfi_ratelimit spent; /* of the line that says that one of them is */
 };
+
+/* ---- budget.c ---- */
+
+/* One descriptor of a kind more; false: there is none left, which a line of the log says. */
+bool vfi_budget_take(struct vfi_share *share, struct vfi_budget *budget);
+void vfi_budget_give(struct vfi_budget *budget);
 
 /* Buckets of the index of inodes are spread over so many locks. */
 enum { VFI_INODE_SHARDS = 64 };

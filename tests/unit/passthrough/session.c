@@ -96,6 +96,34 @@ static void session_takes_everything_with_it(void **state)
 	assert_int_equal(count_descriptors(), before);
 }
 
+static int lines_logged;
+
+static void log_line(void *ctx, unsigned level, const char *message)
+{
+	(void)ctx;
+	assert_int_equal(level, VIRTIOFS_LOG_WARNING);
+	assert_non_null(strstr(message, "ENFILE"));
+	lines_logged++;
+}
+
+static void spent_descriptors_are_logged_but_not_flooded(void **state)
+{
+	struct vfi_share share = { .inodes.max = 2 };
+
+	(void)state;
+	assert_int_equal(vfi_env_init(&share.env, NULL), 0);
+	share.env.log = log_line;
+	assert_true(vfi_budget_take(&share, &share.inodes));
+	assert_true(vfi_budget_take(&share, &share.inodes));
+	assert_int_equal(lines_logged, 0);
+	for (int i = 0; i < 100; i++)
+		assert_false(vfi_budget_take(&share, &share.inodes));
+	/* A second may turn over in between. */
+	assert_in_range(lines_logged, 1, 3);
+	vfi_budget_give(&share.inodes);
+	assert_true(vfi_budget_take(&share, &share.inodes));
+}
+
 /* What a cache policy means: seconds, flags of INIT, flags of open and opendir. */
 struct policy {
 	uint32_t cache;
@@ -154,6 +182,7 @@ int main(void)
 		cmocka_unit_test(proc_self_fd_has_to_be_proc),
 		TEST(guests_of_one_filesystem_know_nothing_of_each_other),
 		TEST(session_takes_everything_with_it),
+		cmocka_unit_test(spent_descriptors_are_logged_but_not_flooded),
 		cmocka_unit_test(cache_policy_decides_what_may_be_kept),
 	};
 
