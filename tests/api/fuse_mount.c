@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -22,29 +21,8 @@
 #include <unistd.h>
 
 #include "api/mount.h"
-#include "support/random.h"
 
 static struct mount m;
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(close(fd), 0);
-}
-
-static void expect_file(const char *path, const char *text)
-{
-	char buf[256] = { 0 };
-	int fd = open(path, O_RDONLY);
-
-	assert_true(fd >= 0);
-	assert_int_equal(read(fd, buf, sizeof(buf) - 1), strlen(text));
-	assert_string_equal(buf, text);
-	close(fd);
-}
 
 /* Fails with @error. */
 static void expect_error(int ret, int error)
@@ -224,44 +202,6 @@ static void place_in_a_directory_is_found_again(void **state)
 	closedir(dir);
 }
 
-static void sparse_file_stays_sparse(void **state)
-{
-	const off_t gap = 64 << 20;
-	struct stat st;
-	char byte = 1;
-	int fd = open(in(&m, "sparse"), O_RDWR | O_CREAT, 0644);
-
-	(void)state;
-	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, "end", 3, gap), 3);
-	assert_int_equal(fsync(fd), 0);
-	assert_int_equal(pread(fd, &byte, 1, gap / 2), 1);
-	assert_int_equal(byte, 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(st.st_size, gap + 3);
-	assert_true(st.st_blocks < 1024);
-	assert_int_equal(lseek(fd, 0, SEEK_DATA), gap);
-	assert_int_equal(lseek(fd, 0, SEEK_HOLE), 0);
-	close(fd);
-}
-
-static void appended_writes_follow_each_other(void **state)
-{
-	int one = open(in(&m, "log"), O_WRONLY | O_CREAT | O_APPEND, 0644);
-	int two = open(in(&m, "log"), O_WRONLY | O_APPEND);
-	int host = open(behind(&m, "log"), O_WRONLY | O_APPEND);
-
-	(void)state;
-	assert_int_equal(write(one, "1", 1), 1);
-	assert_int_equal(write(two, "2", 1), 1);
-	assert_int_equal(write(host, "3", 1), 1);
-	assert_int_equal(write(one, "4", 1), 1);
-	close(one);
-	close(two);
-	close(host);
-	expect_file(behind(&m, "log"), "1234");
-}
-
 static void hard_link_is_the_same_file(void **state)
 {
 	struct stat one, two;
@@ -309,27 +249,6 @@ static void space_is_that_of_the_file_system_behind(void **state)
 	assert_int_equal(one.f_namemax, 255);
 }
 
-static void size_is_set_both_ways(void **state)
-{
-	char buf[16] = { 0 };
-	struct stat st;
-	int fd;
-
-	(void)state;
-	write_file(in(&m, "size"), "0123456789");
-	assert_int_equal(truncate(in(&m, "size"), 4), 0);
-	expect_file(behind(&m, "size"), "0123");
-	fd = open(in(&m, "size"), O_RDWR);
-	assert_int_equal(ftruncate(fd, 8), 0);
-	assert_int_equal(pread(fd, buf, sizeof(buf), 0), 8);
-	assert_memory_equal(buf, "0123\0\0\0\0", 8);
-	close(fd);
-	fd = open(in(&m, "size"), O_WRONLY | O_TRUNC);
-	close(fd);
-	assert_int_equal(stat(behind(&m, "size"), &st), 0);
-	assert_int_equal(st.st_size, 0);
-}
-
 static void mode_owner_and_times_are_set(void **state)
 {
 	const struct timespec times[2] = { { 1000000000, 123456789 }, { 1500000000, 987654321 } };
@@ -350,38 +269,6 @@ static void mode_owner_and_times_are_set(void **state)
 	assert_int_equal(st.st_uid, geteuid() == 0 ? 7 : geteuid());
 	assert_int_equal(stat(in(&m, "attr"), &st), 0);
 	assert_int_equal(st.st_mtim.tv_nsec, 987654321);
-}
-
-static void mapped_memory_reaches_the_file(void **state)
-{
-	enum { SIZE = 3 * 4096 };
-	int fd = open(in(&m, "mapped"), O_RDWR | O_CREAT, 0644);
-	char byte = 0;
-	char *map;
-
-	(void)state;
-	assert_int_equal(ftruncate(fd, SIZE), 0);
-	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED) {
-		/* Files without a page cache (--cache=never) are mapped for reading only. */
-		assert_int_equal(errno, ENODEV);
-		assert_int_equal(pwrite(fd, "p", 1, 5000), 1);
-		map = mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
-		assert_true(map != MAP_FAILED);
-		assert_int_equal(map[5000], 'p');
-		munmap(map, SIZE);
-		close(fd);
-		return;
-	}
-	assert_true(map != MAP_FAILED);
-	map[5000] = 'm';
-	assert_int_equal(msync(map, SIZE, MS_SYNC), 0);
-	munmap(map, SIZE);
-	close(fd);
-	fd = open(behind(&m, "mapped"), O_RDONLY);
-	assert_int_equal(pread(fd, &byte, 1, 5000), 1);
-	assert_int_equal(byte, 'm');
-	close(fd);
 }
 
 static void file_without_a_name_lives_until_it_is_closed(void **state)
@@ -423,137 +310,6 @@ static void names_and_kinds_are_checked_as_everywhere(void **state)
 	expect_error(unlink(in(&m, "full")), EISDIR);
 	expect_error(open(in(&m, "nowhere"), O_RDONLY), ENOENT);
 	expect_error(open(in(&m, "file"), O_CREAT | O_EXCL | O_WRONLY, 0644), EEXIST);
-}
-
-static void space_is_taken_and_given_back(void **state)
-{
-	enum { SIZE = 1 << 20 };
-	struct stat st;
-	int fd = open(in(&m, "space"), O_RDWR | O_CREAT, 0644);
-
-	(void)state;
-	assert_int_equal(fallocate(fd, 0, 0, SIZE), 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(st.st_size, SIZE);
-	assert_true(st.st_blocks >= SIZE / 512);
-	assert_int_equal(pwrite(fd, "xxxx", 4, 8192), 4);
-	assert_int_equal(
-		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, SIZE - 4096), 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_true(st.st_blocks < SIZE / 512);
-	assert_int_equal(fsync(fd), 0);
-	assert_int_equal(fdatasync(fd), 0);
-	close(fd);
-}
-
-static void file_is_copied_in_place(void **state)
-{
-	off_t from = 2, to = 0;
-	int src, dst;
-
-	(void)state;
-	write_file(in(&m, "copy-from"), "0123456789");
-	write_file(in(&m, "copy-to"), "");
-	src = open(in(&m, "copy-from"), O_RDONLY);
-	dst = open(in(&m, "copy-to"), O_WRONLY);
-	assert_int_equal(copy_file_range(src, &from, dst, &to, 6, 0), 6);
-	close(src);
-	close(dst);
-	expect_file(behind(&m, "copy-to"), "234567");
-}
-
-/* What fsx does: random changes, and after each the file is what memory says. */
-static void random_changes_are_what_memory_says(void **state)
-{
-	enum { MAX = 300000, OPS = 1500 };
-	static unsigned char want[MAX], got[MAX + 1];
-	struct test_random random;
-	size_t size = 0;
-	int fd = open(in(&m, "random"), O_RDWR | O_CREAT, 0644);
-
-	(void)state;
-	memset(want, 0, sizeof(want));
-	test_random_init(&random, test_seed());
-	for (int i = 0; i < OPS; i++) {
-		size_t at = test_random_range(&random, 0, MAX - 1);
-		size_t len = test_random_range(&random, 1, (uint32_t)(MAX - at));
-		uint32_t op = test_random_range(&random, 0, 9);
-
-		if (op < 5) {
-			test_random_fill(&random, want + at, len);
-			assert_int_equal(pwrite(fd, want + at, len, (off_t)at), len);
-			size = at + len > size ? at + len : size;
-		} else if (op == 5) {
-			assert_int_equal(ftruncate(fd, (off_t)at), 0);
-			if (at < size)
-				memset(want + at, 0, size - at);
-			size = at;
-		} else if (op == 6 && size) {
-			assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-						   (off_t)at, (off_t)len),
-					 0);
-			memset(want + at, 0, len);
-		} else {
-			ssize_t n = pread(fd, got, len, (off_t)at);
-
-			assert_int_equal(n, at >= size ? 0 : len < size - at ? len : size - at);
-			assert_memory_equal(got, want + at, (size_t)n);
-		}
-	}
-	close(fd);
-	fd = open(behind(&m, "random"), O_RDONLY);
-	assert_int_equal(pread(fd, got, sizeof(got), 0), size);
-	assert_memory_equal(got, want, size);
-	close(fd);
-}
-
-enum { WRITERS = 4, RECORDS = 200, RECORD = 1000 };
-
-static int write_records(int who)
-{
-	char record[RECORD], name[16];
-	int shared = open(in(&m, "shared"), O_WRONLY);
-	int own;
-
-	snprintf(name, sizeof(name), "own-%d", who);
-	own = open(in(&m, name), O_WRONLY | O_CREAT, 0644);
-	memset(record, 'A' + who, sizeof(record));
-	for (int i = 0; i < RECORDS; i++) {
-		if (pwrite(shared, record, RECORD, (off_t)(i * WRITERS + who) * RECORD) != RECORD ||
-		    write(own, record, RECORD) != RECORD)
-			return 1;
-	}
-	return close(own) || close(shared);
-}
-
-static void writers_at_the_same_time_do_not_mix(void **state)
-{
-	static char all[WRITERS * RECORDS * RECORD];
-	char name[16];
-	struct stat st;
-	int fd, status;
-
-	(void)state;
-	write_file(in(&m, "shared"), "");
-	for (int who = 0; who < WRITERS; who++) {
-		if (fork() == 0)
-			_exit(write_records(who));
-	}
-	for (int who = 0; who < WRITERS; who++) {
-		while (wait(&status) == m.pid)
-			;
-		assert_int_equal(status, 0);
-	}
-	fd = open(behind(&m, "shared"), O_RDONLY);
-	assert_int_equal(read(fd, all, sizeof(all)), sizeof(all));
-	close(fd);
-	for (size_t i = 0; i < sizeof(all); i++)
-		assert_int_equal(all[i], 'A' + (int)(i / RECORD % WRITERS));
-	for (int who = 0; who < WRITERS; who++) {
-		snprintf(name, sizeof(name), "own-%d", who);
-		assert_int_equal(stat(behind(&m, name), &st), 0);
-		assert_int_equal(st.st_size, RECORDS * RECORD);
-	}
 }
 
 /* The kernel's own, but its file is ours. */
@@ -614,63 +370,18 @@ static const struct CMUnitTest passthrough_tests[] = {
 	cmocka_unit_test(rename_moves_replaces_exchanges_or_refuses),
 	cmocka_unit_test(directory_of_5000_is_listed_once_each_and_removed),
 	cmocka_unit_test(place_in_a_directory_is_found_again),
-	cmocka_unit_test(sparse_file_stays_sparse),
-	cmocka_unit_test(appended_writes_follow_each_other),
 	cmocka_unit_test(hard_link_is_the_same_file),
 	cmocka_unit_test(symbolic_link_is_the_clients_to_follow),
 	cmocka_unit_test(space_is_that_of_the_file_system_behind),
-	cmocka_unit_test(size_is_set_both_ways),
 	cmocka_unit_test(mode_owner_and_times_are_set),
-	cmocka_unit_test(mapped_memory_reaches_the_file),
 	cmocka_unit_test(file_without_a_name_lives_until_it_is_closed),
 	cmocka_unit_test(names_and_kinds_are_checked_as_everywhere),
-	cmocka_unit_test(space_is_taken_and_given_back),
-	cmocka_unit_test(file_is_copied_in_place),
-	cmocka_unit_test(random_changes_are_what_memory_says),
-	cmocka_unit_test(writers_at_the_same_time_do_not_mix),
 	cmocka_unit_test(pipe_joins_two_processes),
 };
 
 static const struct CMUnitTest memfs_tests[] = {
 	cmocka_unit_test(files_of_memfs_work),
 };
-
-static int ends_by_signal(void **state)
-{
-	(void)state;
-	assert_int_equal(mount_stop(&m), 0);
-	mount_clean(&m);
-	return 0;
-}
-
-static int ends_by_unmounting(void **state)
-{
-	(void)state;
-	assert_int_equal(mount_unmount(&m), 0);
-	mount_clean(&m);
-	return 0;
-}
-
-static int open_auto(void **state)
-{
-	(void)state;
-	mount_open(&m, NULL, NULL, NULL);
-	return 0;
-}
-
-static int open_plain_uncached(void **state)
-{
-	(void)state;
-	mount_open(&m, "--cache=never", "--io=sync", NULL);
-	return 0;
-}
-
-static int open_threads_always(void **state)
-{
-	(void)state;
-	mount_open(&m, "--cache=always", "--threads=3", NULL);
-	return 0;
-}
 
 static int open_memfs(void **state)
 {
@@ -679,20 +390,22 @@ static int open_memfs(void **state)
 	return 0;
 }
 
+static int ends(void **state)
+{
+	(void)state;
+	assert_int_equal(mount_unmount(&m), 0);
+	mount_clean(&m);
+	return 0;
+}
+
 int main(void)
 {
-	int failed = 0;
+	int failed;
 
 	if (!mount_possible())
 		return 77;
-	/* A hang is a failure that must not be left mounted. */
-	signal(SIGPIPE, SIG_IGN);
-	failed += cmocka_run_group_tests_name("cache=auto", passthrough_tests, open_auto,
-					      ends_by_signal);
-	failed += cmocka_run_group_tests_name("cache=never, io=sync", passthrough_tests,
-					      open_plain_uncached, ends_by_unmounting);
-	failed += cmocka_run_group_tests_name("cache=always, threads=3", passthrough_tests,
-					      open_threads_always, ends_by_signal);
-	failed += cmocka_run_group_tests_name("memfs", memfs_tests, open_memfs, ends_by_unmounting);
+	failed = mount_run_each_way(&m, passthrough_tests,
+				    sizeof(passthrough_tests) / sizeof(passthrough_tests[0]));
+	failed += cmocka_run_group_tests_name("memfs", memfs_tests, open_memfs, ends);
 	return failed;
 }

@@ -152,3 +152,80 @@ const char *behind(const struct mount *m, const char *name)
 {
 	return join(m->source, name);
 }
+
+void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(close(fd), 0);
+}
+
+void expect_file(const char *path, const char *text)
+{
+	char buf[256] = { 0 };
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, buf, sizeof(buf) - 1), strlen(text));
+	assert_string_equal(buf, text);
+	close(fd);
+}
+
+/* ---- Each way ---- */
+
+/* What the group that runs is on. */
+static struct mount *current;
+
+static int ends_by_signal(void **state)
+{
+	(void)state;
+	assert_int_equal(mount_stop(current), 0);
+	mount_clean(current);
+	return 0;
+}
+
+static int ends_by_unmounting(void **state)
+{
+	(void)state;
+	assert_int_equal(mount_unmount(current), 0);
+	mount_clean(current);
+	return 0;
+}
+
+static int open_auto(void **state)
+{
+	(void)state;
+	mount_open(current, NULL, NULL, NULL);
+	return 0;
+}
+
+static int open_plain_uncached(void **state)
+{
+	(void)state;
+	mount_open(current, "--cache=never", "--io=sync", NULL);
+	return 0;
+}
+
+static int open_threads_always(void **state)
+{
+	(void)state;
+	mount_open(current, "--cache=always", "--threads=3", NULL);
+	return 0;
+}
+
+int mount_run_each_way(struct mount *m, const struct CMUnitTest *tests, size_t count)
+{
+	int failed = 0;
+
+	current = m;
+	/* A hang is a failure that must not be left mounted. */
+	signal(SIGPIPE, SIG_IGN);
+	failed += _cmocka_run_group_tests("cache=auto", tests, count, open_auto, ends_by_signal);
+	failed += _cmocka_run_group_tests("cache=never, io=sync", tests, count, open_plain_uncached,
+					  ends_by_unmounting);
+	failed += _cmocka_run_group_tests("cache=always, threads=3", tests, count,
+					  open_threads_always, ends_by_signal);
+	return failed;
+}

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "support/test.h"
+
 struct mount {
 	char dir[64];	 /* what is below is in it */
 	char source[80]; /* the directory that is shared; with --memfs not used */
@@ -28,6 +30,16 @@ int mount_stop(struct mount *m);
 int mount_unmount(struct mount *m);
 /* Remove the directories. */
 void mount_clean(struct mount *m);
+
+/*
+ * Run tests on a mount: once for each way to serve it, which are several caches,
+ * engines and numbers of threads. Returns how many failed.
+ */
+int mount_run_each_way(struct mount *m, const struct CMUnitTest *tests, size_t count);
+
+/* Write a file anew; expect a file's contents. */
+void write_file(const char *path, const char *text);
+void expect_file(const char *path, const char *text);
 
 /* Paths of @name: in the mount, and behind it. Valid until eight calls later. */
 const char *in(const struct mount *m, const char *name);
