@@ -21,7 +21,7 @@ static struct vfi_vu_ring *find_ring(struct virtiofs_vhost_user *vu, uint32_t in
 {
 	if (index < vu->ring_count)
 		return &vu->rings[index];
-	(void)vfi_vu_refuse(vu, "ring %u of %u", index, vu->ring_count);
+	(void)vfi_vu_refuse(vu, "no ring %u, only 0 to %u", index, vu->ring_count - 1);
 	return NULL;
 }
 
