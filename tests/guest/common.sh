@@ -5,6 +5,7 @@
 
 qemu=${VIRTIOFS_GUEST_QEMU:-qemu-system-x86_64}
 machine=(-M q35 -nodefaults -no-user-config -display none -no-reboot)
+guest_memory=512M
 # The kernel's own check of its timer fails where QEMU gets too little of a CPU.
 kernel_arguments='console=ttyS0 loglevel=4 panic=-1 no_timer_check'
 
@@ -70,8 +71,8 @@ daemon_stop() {
 guest_start() {
 	local prepared=$1 socket=$2 tag=$3 initramfs=$4 console=$5 device=$6 arguments=$7
 
-	"$qemu" -accel "$(cat "$prepared/accel")" -cpu max "${machine[@]}" -m 512M -smp 2 \
-		-object memory-backend-memfd,id=mem,size=512M,share=on -machine memory-backend=mem \
+	"$qemu" -accel "$(cat "$prepared/accel")" -cpu max "${machine[@]}" -m "$guest_memory" -smp 2 \
+		-object "memory-backend-memfd,id=mem,size=$guest_memory,share=on" -machine memory-backend=mem \
 		-kernel "$prepared/vmlinuz" -initrd "$initramfs" -serial "file:$console" \
 		-append "$kernel_arguments $arguments" \
 		-chardev "socket,id=fs,path=$socket" \
