@@ -13,7 +13,7 @@ struct making {
 	const char *name;
 	mode_t mode; /* with its type */
 	dev_t rdev;
-	const char *target;
+	const char *target; /* of a symbolic link alone */
 };
 
 /* Whether @dir passes an ACL on to what is created in it. Where it cannot be told: yes. */
@@ -55,7 +55,7 @@ static int make_node(int dir, const struct making *what)
 {
 	int err;
 
-	if (S_ISLNK(what->mode))
+	if (what->target)
 		err = symlinkat(what->target, dir, what->name);
 	else if (S_ISDIR(what->mode))
 		err = mkdirat(dir, what->name, what->mode & MODE_BITS);

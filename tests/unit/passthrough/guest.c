@@ -17,6 +17,8 @@ int count_descriptors(void)
 	int n = 0;
 
 	assert_non_null(dir);
+	/* glibc's is safe where no two threads use one stream. */
+	/* cppcheck-suppress readdirCalled */
 	while (readdir(dir))
 		n++;
 	closedir(dir);
@@ -354,14 +356,12 @@ int do_write(struct guest *g, uint64_t nodeid, uint64_t fh, uint64_t offset, con
 		.flags = flags,
 		.write_flags = write_flags,
 	};
-	char copy[256];
 	struct iovec iov;
-	struct virtiofs_iov src = make_iov(&iov, copy, strlen(text));
+	/* Read from only, but an iovec's base is not const. */
+	struct virtiofs_iov src = make_iov(&iov, (void *)(uintptr_t)text, strlen(text));
 	struct virtiofs_fuse_write_out out;
 	int err;
 
-	assert_true(strlen(text) <= sizeof(copy));
-	memcpy(copy, text, strlen(text));
 	g->ops->write(g->session, fake_req(&g->req), nodeid, &in, &src);
 	err = fake_reply_body(&g->req, &out, sizeof(out));
 	return err ? err : (int)out.size;
