@@ -8,8 +8,9 @@
  * a guest reaches nothing outside the directory, with a sandbox or without.
  *
  * As root it creates files as the guest's user and group: their ids are switched
- * for that one system call on the queue's thread, and switched back. The kernel
- * makes a process undumpable at such a change (PR_SET_DUMPABLE of prctl(2)).
+ * for that one system call on the queue's thread, and switched back. Meanwhile the
+ * kernel has the process undumpable (PR_SET_DUMPABLE of prctl(2)); that is put back
+ * with the last of several such threads.
  */
 #ifndef VIRTIOFS_PASSTHROUGH_H
 #define VIRTIOFS_PASSTHROUGH_H
