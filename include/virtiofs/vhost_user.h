@@ -12,6 +12,9 @@
  *
  * What the front-end changes of a ring reaches it as a message that its thread
  * applies in _queue_run(); where no thread has attached it, control applies it.
+ *
+ * The front-end is not trusted, with one exception for now: where it truncates a
+ * file that it gave as guest memory, touching that memory raises SIGBUS.
  */
 #ifndef VIRTIOFS_VHOST_USER_H
 #define VIRTIOFS_VHOST_USER_H

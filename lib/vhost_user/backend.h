@@ -82,6 +82,7 @@ struct vfi_vu_ring {
 	bool pushed;   /* since the guest was signalled last */
 	int call;      /* -1: none */
 	unsigned given_back;
+	struct vfi_ratelimit complaints;
 	uint64_t generation;		/* of the memory map seen last */
 	struct virtiofs_vq_chain *held; /* popped, and the queue has no room for it yet */
 };

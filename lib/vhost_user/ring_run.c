@@ -44,11 +44,20 @@ static void take_call(struct vfi_vu_ring *ring)
 
 /* ---- What control changes ---- */
 
+/* A guest can bring this about as often as it likes. */
+static void complain(struct vfi_vu_ring *ring, const char *what, const char *why)
+{
+	uint32_t dropped;
+
+	if (vfi_ratelimit_ok(&ring->complaints, &dropped))
+		vfi_log(&ring->vu->env, VIRTIOFS_LOG_WARNING, "vhost-user: ring %u %s: %s",
+			ring->index, what, why);
+}
+
 static void break_ring(struct vfi_vu_ring *ring, const char *why)
 {
 	ring->serving = false;
-	vfi_log(&ring->vu->env, VIRTIOFS_LOG_ERR, "vhost-user: ring %u is broken: %s", ring->index,
-		why);
+	complain(ring, "is broken", why);
 	__atomic_store_n(&ring->broken, true, __ATOMIC_RELEASE);
 	vfi_vu_ring_bell(ring->vu->bell);
 }
@@ -57,8 +66,13 @@ static int start(struct vfi_vu_ring *ring)
 {
 	int err = virtiofs_virtqueue_start(ring->vq, &ring->config);
 
-	if (err)
+	/* Memory may come later; anything else was checked, but for where memory lies here. */
+	if (err) {
+		complain(ring, "does not start",
+			 err == -EFAULT ? "its addresses are in no memory region"
+					: "its addresses are misaligned in this process");
 		return err;
+	}
 	ring->running = true;
 	ring->pushed = false;
 	ring->generation = virtiofs_mem_generation(ring->vu->memory.mem);
