@@ -75,7 +75,7 @@ static void forget_the_guest(void)
 /* Returns false when the life was over before. */
 static bool live_until(unsigned message, bool in_the_middle, uint64_t need_reply)
 {
-	bool gave_up = true;
+	volatile bool gave_up = true; /* changed between setjmp() and longjmp() */
 
 	front_end_reconnect(&fe);
 	fe.need_reply = need_reply;
