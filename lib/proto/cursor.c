@@ -58,16 +58,16 @@ static bool move(struct vfi_cursor *c, enum direction direction, unsigned char *
 	}
 	while (len) {
 		const struct iovec *v = &c->iov[c->index];
-		unsigned char *at = (unsigned char *)v->iov_base + c->offset;
 		size_t n = v->iov_len - c->offset;
 
 		if (n > len)
 			n = len;
+		/* An empty iovec may have no address, to which not even 0 may be added. */
 		if (direction == READ && n) {
-			memcpy(dst, at, n);
+			memcpy(dst, (unsigned char *)v->iov_base + c->offset, n);
 			dst += n;
 		} else if (direction == WRITE && n) {
-			memcpy(at, src, n);
+			memcpy((unsigned char *)v->iov_base + c->offset, src, n);
 			src += n;
 		}
 		len -= n;

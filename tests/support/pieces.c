@@ -13,11 +13,14 @@ static void add_piece(struct pieces *p, const void *src, size_t from, size_t to)
 	CHECK(p->count < PIECES_MAX && to >= from);
 	v = &p->iov[p->count++];
 	v->iov_len = to - from;
+	v->iov_base = NULL;
+	if (!v->iov_len)
+		return;
 	v->iov_base = malloc(v->iov_len);
-	CHECK(v->iov_base || !v->iov_len);
-	if (v->iov_len && src)
+	CHECK(v->iov_base);
+	if (src)
 		memcpy(v->iov_base, (const char *)src + from, v->iov_len);
-	else if (v->iov_len)
+	else
 		memset(v->iov_base, PIECES_FILL, v->iov_len);
 }
 
