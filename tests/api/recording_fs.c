@@ -29,6 +29,7 @@ __attribute__((format(printf, 4, 5))) static void record(struct recording *r, co
 		memcpy(r->in, in, in_len);
 	r->in_len = in_len;
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, in the line above */
 	vsnprintf(r->line + used, sizeof(r->line) - used, format, args);
 	va_end(args);
 }

@@ -10,7 +10,7 @@
 
 #define TAIL(bytes, nul) .tail = (bytes), .tail_len = sizeof(bytes) - 1, .last_nul = (nul)
 #define SET(n, ...) .set_count = (n), .set = { __VA_ARGS__ }
-#define NO_NAME .last_nul = -1
+#define NO_NAME .last_nul = (-1)
 #define DATA(bytes) .data = (bytes), .data_len = sizeof(bytes) - 1
 
 /* Requests that are answered with a struct, or with a header alone: a byte less of

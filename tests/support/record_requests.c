@@ -83,14 +83,14 @@ static void keep(const void *buf, size_t len)
 		abort();
 }
 
-ssize_t read(int fd, void *buf, size_t size)
+ssize_t read(int fd, void *buf, size_t nbytes)
 {
 	struct virtiofs_fuse_in_header header;
 	ssize_t (*real)(int, void *, size_t);
 	ssize_t n;
 
 	*(void **)&real = dlsym(RTLD_NEXT, "read");
-	n = real(fd, buf, size);
+	n = real(fd, buf, nbytes);
 	if (n < (ssize_t)sizeof(header) || !is_fuse(fd))
 		return n;
 	memcpy(&header, buf, sizeof(header));
@@ -117,21 +117,21 @@ static void grant_more(unsigned char *answer)
 	memcpy(answer + at, &init, sizeof(init));
 }
 
-ssize_t write(int fd, const void *buf, size_t size)
+ssize_t write(int fd, const void *buf, size_t n)
 {
 	struct virtiofs_fuse_out_header header;
 	unsigned char answer[sizeof(header) + sizeof(struct virtiofs_fuse_init_out)];
 	ssize_t (*real)(int, const void *, size_t);
 
 	*(void **)&real = dlsym(RTLD_NEXT, "write");
-	if (size < sizeof(header) || size > sizeof(answer) || !is_fuse(fd))
-		return real(fd, buf, size);
-	memcpy(answer, buf, size);
+	if (n < sizeof(header) || n > sizeof(answer) || !is_fuse(fd))
+		return real(fd, buf, n);
+	memcpy(answer, buf, n);
 	memcpy(&header, answer, sizeof(header));
 	if (header.error == -ENOSYS)
 		header.error = -EOPNOTSUPP;
 	memcpy(answer, &header, sizeof(header));
-	if (header.unique == init_unique && size == sizeof(answer))
+	if (header.unique == init_unique && n == sizeof(answer))
 		grant_more(answer);
-	return real(fd, answer, size);
+	return real(fd, answer, n);
 }

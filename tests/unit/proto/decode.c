@@ -408,6 +408,7 @@ static void request_is_the_same_over_every_split(void **state)
 static void room_is_the_same_over_every_split(void **state)
 {
 	const struct virtiofs_fuse_ioctl_in in = { .out_size = 6 };
+	const char text[] = "sixteen bytes...answer";
 	enum { ROOM = 16 + 16 + 8 };
 	size_t cuts[2] = { 0, 0 };
 	struct raw_request r;
@@ -432,7 +433,7 @@ static void room_is_the_same_over_every_split(void **state)
 		assert_int_equal(vfi_encode(&m.msg, 0, "sixteen bytes...", 16, 6), 38);
 
 		memcpy(expected, &header, 16);
-		memcpy(expected + 16, "sixteen bytes...answer", 22);
+		memcpy(expected + 16, text, sizeof(text) - 1);
 		memset(expected + 38, PIECES_FILL, 2);
 		pieces_gather(&m.out, got);
 		assert_memory_equal(got, expected, ROOM);

@@ -16,8 +16,10 @@ static void expect_abc(unsigned char *at)
 		.ino = 0x0a0b, .off = 0x0c0d, .namelen = 3, .type = DT_REG
 	};
 
+	static const char name[8] = "abc";
+
 	memcpy(at, &head, 24);
-	memcpy(at + 24, "abc\0\0\0\0\0", 8);
+	memcpy(at + 24, name, 8);
 }
 
 static void size_is_head_and_name_to_eight_bytes(void **state)
