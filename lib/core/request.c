@@ -11,7 +11,7 @@
 /* Iovecs of one slot: the chain's, and what splitting at the payload adds. */
 static size_t slot_iovs(const struct virtiofs_device *dev)
 {
-	return (size_t)dev->options.max_segments + 2 * VFI_SPARE_IOV;
+	return (size_t)dev->options.max_segments + 2 * (size_t)VFI_SPARE_IOV;
 }
 
 static size_t iov_memory_size(const struct virtiofs_device *dev)
