@@ -34,6 +34,7 @@ typedef void (*virtiofs_io_done)(struct virtiofs_req *req, int64_t result);
  * until the end of file or an error. After some bytes, an error gives a write's
  * bytes, but fails a read: to a guest, a short read says end of file.
  * @flags: RWF_ bits of those calls, such as RWF_APPEND. @iov: borrowed until @done.
+ * -EINVAL: @offset is beyond INT64_MAX.
  */
 VIRTIOFS_API void virtiofs_io_read(struct virtiofs_req *req, int fd, const struct virtiofs_iov *iov,
 				   uint64_t offset, int flags, virtiofs_io_done done);

@@ -11,6 +11,9 @@
  * for that one system call on the queue's thread, and switched back. Meanwhile the
  * kernel has the process undumpable (PR_SET_DUMPABLE of prctl(2)); that is put back
  * with the last of several such threads.
+ *
+ * As with any program, a file that grows beyond RLIMIT_FSIZE raises SIGXFSZ: who
+ * runs under that limit ignores the signal, and the guest gets EFBIG.
  */
 #ifndef VIRTIOFS_PASSTHROUGH_H
 #define VIRTIOFS_PASSTHROUGH_H

@@ -2,7 +2,7 @@
 /* virtiofs_io: a request's I/O on its queue's engine. */
 #include "core/core.h"
 
-#include <string.h>
+#include <errno.h>
 
 static void op_done(struct vfi_io_op *op, int64_t result)
 {
@@ -39,7 +39,11 @@ static void transfer(struct virtiofs_req *req, enum vfi_io_kind kind, int fd,
 		.flags = flags,
 	};
 
-	start(req, &op, done);
+	/* To the system calls -1 is the descriptor's own position. */
+	if (offset > INT64_MAX)
+		done(req, -EINVAL);
+	else
+		start(req, &op, done);
 }
 
 void virtiofs_io_read(struct virtiofs_req *req, int fd, const struct virtiofs_iov *iov,

@@ -133,6 +133,16 @@ static void short_result_and_error_are_the_answer(void **state)
 	assert_int_equal(fake_error(&gone), -ECANCELED);
 }
 
+static void offset_that_no_file_has_never_means_the_descriptors_own(void **state)
+{
+	struct late *late = *state;
+	struct fake_chain chain;
+
+	submit_read(late, &chain, UINT64_MAX, EACH);
+	assert_int_equal(fake_error(&chain), -EINVAL);
+	assert_int_equal(late->engine->started, 0);
+}
+
 static void count_done(void *arg)
 {
 	++*(int *)arg;
@@ -200,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(results_come_in_any_order_and_reach_their_request),
 		T(short_result_and_error_are_the_answer),
+		T(offset_that_no_file_has_never_means_the_descriptors_own),
 		T(stop_cancels_what_the_engine_has_and_waits_for_it),
 		T(abort_takes_back_what_the_engine_has),
 		T(queue_is_not_detached_while_the_kernel_moves_its_data),
