@@ -373,6 +373,11 @@ static void parse(struct options *o, int argc, char **argv)
 		else
 			exit(c == 'h' ? (fputs(usage, stdout), 0) : (fputs(usage, stderr), 2));
 	}
+	/* memfs has no lock. */
+	if (o->memfs && o->threads != 1) {
+		fputs("fuse_mount: --memfs has one thread\n", stderr);
+		exit(2);
+	}
 	want = o->memfs ? 1 : 2;
 	if (argc - optind != want || o->threads < 1 || o->threads > MAX_THREADS) {
 		fputs(usage, stderr);
@@ -410,6 +415,8 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
+	/* A write beyond RLIMIT_FSIZE is its writer's error, not our end. */
+	signal(SIGXFSZ, SIG_IGN);
 	fuse_fd = fuse_mount(o.source, o.mount_point, o.mount_options);
 	if (fuse_fd < 0)
 		fail("mounting on '%s': %s", o.mount_point, strerror(-fuse_fd));
