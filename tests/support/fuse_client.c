@@ -115,21 +115,6 @@ static void lay_out_at_random(struct fuse_client *client, struct fuse_call *call
 	}
 }
 
-static void lay_out_cut(struct fuse_call *call, bool writable, uint32_t total,
-			const uint32_t cuts[2])
-{
-	uint32_t offset = 0;
-
-	for (unsigned i = 0; i < 2; i++) {
-		if (cuts[i] <= offset || cuts[i] >= total)
-			continue;
-		add_piece(call, writable, offset, cuts[i] - offset);
-		offset = cuts[i];
-	}
-	if (offset < total)
-		add_piece(call, writable, offset, total - offset);
-}
-
 /* How many pieces a direction may have, for a chain to fit the ring. */
 static uint32_t pieces_per_direction(const struct fuse_client *client)
 {
@@ -145,9 +130,6 @@ static void lay_out(struct fuse_client *client, struct fuse_call *call)
 	if (client->layout == FUSE_LAYOUT_LINUX) {
 		lay_out_like_linux(call, false, call->readable_len, IN_HEADER);
 		lay_out_like_linux(call, true, call->room, OUT_HEADER);
-	} else if (client->layout == FUSE_LAYOUT_CUTS) {
-		lay_out_cut(call, false, call->readable_len, client->cuts);
-		lay_out_cut(call, true, call->room, client->cuts);
 	} else {
 		uint32_t max = pieces_per_direction(client);
 

@@ -25,7 +25,6 @@
 enum fuse_layout {
 	FUSE_LAYOUT_RANDOM, /* cut anywhere, empty pieces too, at any address */
 	FUSE_LAYOUT_LINUX,  /* a header, then the rest by pages, each a descriptor */
-	FUSE_LAYOUT_CUTS,   /* cut at two places, the same in either direction */
 };
 
 struct fuse_transport {
@@ -41,7 +40,6 @@ struct fuse_client {
 	struct guest_ring ring;
 	struct fuse_transport transport;
 	enum fuse_layout layout;
-	uint32_t cuts[2]; /* FUSE_LAYOUT_CUTS: offsets, in order; at an end they cut nothing */
 	struct test_random random;
 	uint32_t uid, gid, pid; /* of the requests to come */
 	uint64_t unique;	/* of the last request */
