@@ -92,7 +92,10 @@ static void begin_session(struct virtiofs_device *dev, struct virtiofs_req *req)
 /* State is CHANGING, the old session is gone: do what it was ended for. */
 static void go_on_with(struct virtiofs_device *dev, struct virtiofs_req *req)
 {
-	if (req->msg.in.opcode == VIRTIOFS_FUSE_INIT) {
+	bool given_back = __atomic_load_n(&req->state, __ATOMIC_ACQUIRE) & VFI_REQ_DETACHED;
+
+	/* An INIT that abort gave back has no guest that would know of the session. */
+	if (req->msg.in.opcode == VIRTIOFS_FUSE_INIT && !given_back) {
 		begin_session(dev, req);
 	} else {
 		settle(dev, VFI_SESSION_NONE);

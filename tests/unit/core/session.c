@@ -184,6 +184,24 @@ static void requests_behind_a_parked_init_wait_for_it(void **state)
 	assert_int_equal(fake_error(&early), -ENOSYS);
 }
 
+static void parked_init_that_is_aborted_begins_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct virtiofs_queue *hiprio = fake_attach(&f->host, 0);
+	struct fake_chain old, init;
+
+	fake_mount(f->q);
+	submit_getattr(f, &old);
+	fake_init(&init, 38, 0);
+	assert_int_equal(fake_submit(hiprio, &init), 0);
+	assert_int_equal(virtiofs_queue_abort(hiprio), 0);
+	assert_int_equal(fake_error(&init), -EIO);
+	fake_wait(f->q, &old);
+	assert_int_equal(f->keeper.ended, 1);
+	assert_int_equal(f->keeper.begun, 1);
+	assert_true(virtiofs_queue_run(hiprio, 0) >= 0);
+}
+
 static void failed_begin_fails_the_mount_only(void **state)
 {
 	struct fixture *f = *state;
@@ -281,6 +299,7 @@ int main(void)
 		TEST(new_init_cancels_what_is_out_and_waits_for_it),
 		TEST(new_init_cancels_on_other_queues_too),
 		TEST(requests_behind_a_parked_init_wait_for_it),
+		TEST(parked_init_that_is_aborted_begins_nothing),
 		TEST(failed_begin_fails_the_mount_only),
 		TEST(guest_too_old_is_refused),
 		TEST(short_init_of_an_old_guest_is_taken),
