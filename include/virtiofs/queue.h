@@ -118,7 +118,8 @@ VIRTIOFS_API int virtiofs_queue_resume(struct virtiofs_queue *queue);
 
 /*
  * Give every accepted chain back now, with EIO; those whose data the kernel or
- * a blocking operation is moving at this moment are cancelled and waited for.
+ * a blocking operation is moving at this moment are cancelled and waited for, and
+ * come back with what the filesystem makes of that (ECANCELED, or a success).
  * Afterwards the library touches no guest memory of this queue. The others'
  * filesystem may reply still: such a reply changes nothing.
  * The queue is stopped afterwards, and has run the done of a stop under way.
