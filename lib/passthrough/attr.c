@@ -39,12 +39,24 @@ void vfi_entry_fill(const struct vfi_share *share, struct virtiofs_fuse_entry_ou
 	vfi_attr_fill(&out->attr, st);
 }
 
+void vfi_attr_reply(const struct vfi_share *share, struct virtiofs_req *req, int err,
+		    const struct statx *st)
+{
+	struct virtiofs_fuse_attr_out out = { .attr_valid = share->valid };
+
+	if (err) {
+		virtiofs_reply_err(req, err);
+		return;
+	}
+	vfi_attr_fill(&out.attr, st);
+	virtiofs_reply_attr(req, &out);
+}
+
 void vfi_share_getattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_getattr_in *in)
 {
 	struct vfi_guest *guest = session;
 	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
-	struct virtiofs_fuse_attr_out out = { .attr_valid = guest->share->valid };
 	struct statx st;
 	int err = -ESTALE;
 
@@ -54,10 +66,5 @@ void vfi_share_getattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		err = vfi_path_stat(vfi_inode_fd(guest, inode), "", &st);
 		vfi_inode_put(guest, inode);
 	}
-	if (err) {
-		virtiofs_reply_err(req, err);
-		return;
-	}
-	vfi_attr_fill(&out.attr, &st);
-	virtiofs_reply_attr(req, &out);
+	vfi_attr_reply(guest->share, req, err, &st);
 }

@@ -111,7 +111,6 @@ void vfi_share_setattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_setattr_in *in)
 {
 	struct vfi_guest *guest = session;
-	struct virtiofs_fuse_attr_out out = { .attr_valid = guest->share->valid };
 	struct vfi_inode *inode;
 	struct statx st;
 	int err = -ESTALE;
@@ -126,12 +125,7 @@ void vfi_share_setattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 			err = vfi_path_stat(vfi_inode_fd(guest, inode), "", &st);
 		vfi_inode_put(guest, inode);
 	}
-	if (err) {
-		virtiofs_reply_err(req, err);
-		return;
-	}
-	vfi_attr_fill(&out.attr, &st);
-	virtiofs_reply_attr(req, &out);
+	vfi_attr_reply(guest->share, req, err, &st);
 }
 
 /* What the guest's user may do, by the three classes of permission bits. */

@@ -197,6 +197,9 @@ struct vfi_fd_name vfi_fd_name(int fd);
 /* ---- attr.c ---- */
 
 void vfi_attr_fill(struct virtiofs_fuse_attr *attr, const struct statx *st);
+/* GETATTR's and SETATTR's answer: @err, or what @st says. */
+void vfi_attr_reply(const struct vfi_share *share, struct virtiofs_req *req, int err,
+		    const struct statx *st);
 void vfi_entry_fill(const struct vfi_share *share, struct virtiofs_fuse_entry_out *out,
 		    uint64_t nodeid, const struct statx *st);
 
