@@ -4,8 +4,7 @@
 
 # Debian's names for what each task needs.
 # shellcheck disable=SC2034 # used by who sources this
-packages_build="build-essential cmake ninja-build pkg-config liburing-dev libcap-ng-dev
-	libseccomp-dev"
+packages_build="build-essential cmake ninja-build pkg-config liburing-dev"
 # shellcheck disable=SC2034
 packages_guest="qemu-system-x86 busybox-static cpio"
 # shellcheck disable=SC2034
