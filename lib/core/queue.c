@@ -10,7 +10,7 @@
 
 /* ---- Attach and detach ---- */
 
-/* A thread of our own gets its own umask and working directory, and no umask. */
+/* Apart from the process's umask: a mode is the guest's, and its kernel has masked it. */
 static int make_dedicated(struct virtiofs_queue *q)
 {
 	if (unshare(CLONE_FS) < 0)
@@ -120,7 +120,7 @@ uint32_t vfi_req_touched(const struct virtiofs_req *req)
 
 	if (!req->dispatched || !(msg->op->flags & VFI_OP_PAYLOAD_OUT))
 		return req->written;
-	room = vfi_min_u64(VFI_OUT_HEADER + (uint64_t)msg->op->out + msg->payload_out.len,
+	room = vfi_min_u64(VFI_OUT_HEADER + (uint64_t)vfi_fixed_out(msg) + msg->payload_out.len,
 			   msg->writable_len);
 	room = vfi_min_u64(room, UINT32_MAX);
 	return room > req->written ? (uint32_t)room : req->written;

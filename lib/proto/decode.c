@@ -180,7 +180,7 @@ static int decode_payload_in(struct vfi_msg *msg, const struct vfi_cursor *c, si
 static int decode_room(struct vfi_msg *msg)
 {
 	const struct vfi_op *op = msg->op;
-	size_t fixed = VFI_OUT_HEADER + (op->out_size ? op->out_size(msg) : op->out);
+	size_t fixed = VFI_OUT_HEADER + vfi_fixed_out(msg);
 	struct vfi_cursor c;
 	size_t len;
 

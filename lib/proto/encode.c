@@ -11,7 +11,7 @@ int vfi_reply_errno(int error)
 	return error <= 0 && error >= -MAX_ERRNO_WIRE ? error : -EIO;
 }
 
-static size_t fixed_out(const struct vfi_msg *msg)
+size_t vfi_fixed_out(const struct vfi_msg *msg)
 {
 	if (!msg->op)
 		return 0;
@@ -20,7 +20,7 @@ static size_t fixed_out(const struct vfi_msg *msg)
 
 bool vfi_reply_fits(const struct vfi_msg *msg, size_t len)
 {
-	return fixed_out(msg) == len;
+	return vfi_fixed_out(msg) == len;
 }
 
 uint32_t vfi_encode(struct vfi_msg *msg, int error, const void *body, size_t len,

@@ -184,6 +184,8 @@ uint32_t vfi_encode(struct vfi_msg *msg, int error, const void *body, size_t len
 uint32_t vfi_encode_buf(struct vfi_msg *msg, const void *buf, size_t len);
 /* A filesystem's error as the protocol allows it: 0, or -1 to -511, else -EIO. */
 int vfi_reply_errno(int error);
+/* Bytes of the fixed part of this request's success; 0 for an unknown opcode. */
+size_t vfi_fixed_out(const struct vfi_msg *msg);
 /* Whether a success of this request has a body of exactly @len bytes. */
 bool vfi_reply_fits(const struct vfi_msg *msg, size_t len);
 
