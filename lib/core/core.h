@@ -25,7 +25,6 @@
 
 enum {
 	VFI_MAX_REQUEST_QUEUES = 64,
-	VFI_MAX_QUEUES = VFI_MAX_REQUEST_QUEUES + 1, /* and hiprio */
 };
 
 struct virtiofs_fs {
@@ -224,7 +223,7 @@ static inline bool vfi_queue_is_owner(const struct virtiofs_queue *q)
 uint32_t vfi_req_touched(const struct virtiofs_req *req);
 /* Take foreign replies into q->done. Owner, or nobody has the queue attached. */
 void vfi_queue_collect(struct virtiofs_queue *q);
-/* Free the slot of a request that abort gave back, now that it was answered. */
+/* Free the slots of requests that abort gave back and that were answered since. */
 void vfi_queue_reap_detached(struct virtiofs_queue *q);
 /* Ask for everything that is out to come back soon. Owner. */
 void vfi_queue_cancel(struct virtiofs_queue *q);

@@ -27,7 +27,7 @@ struct vfi_io_op {
 	int flags; /* RWF_ bits; fallocate's mode */
 	uint64_t offset;
 	uint64_t len; /* bytes of @iov, or of fallocate */
-	/* Runs once; @result as in virtiofs/io.h. Maybe inside vfi_io_start(). */
+	/* Runs once; @result as in virtiofs/io.h. Maybe inside start(). */
 	void (*done)(struct vfi_io_op *op, int64_t result);
 	/* The engine's. */
 	uint64_t moved;	    /* bytes so far */
