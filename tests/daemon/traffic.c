@@ -297,7 +297,8 @@ static void request_before_init_is_refused_after_the_last_guest_too(void **state
 	assert_int_equal(process_end(&process, SIGTERM), 0);
 }
 
-static void daemon_killed_amid_requests_is_followed_by_the_next(void **state)
+/* Have thirty requests in work, and wait for no answer. */
+static void ask_and_leave(void)
 {
 	const struct virtiofs_fuse_getattr_in in = { 0 };
 	struct virtiofs_fuse_attr_out out;
@@ -310,11 +311,16 @@ static void daemon_killed_amid_requests_is_followed_by_the_next(void **state)
 		.out_len = sizeof(out),
 	};
 
+	for (int i = 0; i < 30; i++)
+		free(front_end_submit(&guest, 1, &call, false));
+}
+
+static void daemon_killed_amid_requests_is_followed_by_the_next(void **state)
+{
 	(void)state;
 	start_daemon(NULL);
 	plug_in(2);
-	for (int i = 0; i < 30; i++)
-		free(front_end_submit(&guest, 1, &call, false)); /* no answer is waited for */
+	ask_and_leave();
 	assert_int_equal(process_end(&process, SIGKILL), -SIGKILL);
 	front_end_close(&guest);
 	start_daemon(NULL);
@@ -326,22 +332,10 @@ static void daemon_killed_amid_requests_is_followed_by_the_next(void **state)
 
 static void daemon_told_to_end_amid_requests_ends_cleanly(void **state)
 {
-	const struct virtiofs_fuse_getattr_in in = { 0 };
-	struct virtiofs_fuse_attr_out out;
-	const struct fuse_call call = {
-		.opcode = VIRTIOFS_FUSE_GETATTR,
-		.nodeid = ROOT,
-		.in = &in,
-		.in_len = sizeof(in),
-		.out = &out,
-		.out_len = sizeof(out),
-	};
-
 	(void)state;
 	start_daemon(NULL);
 	plug_in(2);
-	for (int i = 0; i < 30; i++)
-		free(front_end_submit(&guest, 1, &call, false));
+	ask_and_leave();
 	assert_int_equal(process_end(&process, SIGTERM), 0);
 	front_end_close(&guest);
 	assert_int_equal(access(place.socket, F_OK), -1);

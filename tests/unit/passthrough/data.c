@@ -4,15 +4,24 @@
 
 #include <sys/sysmacros.h>
 
+/* "file" with "hello" in it, opened; returns its node id. */
+static uint64_t open_hello(struct guest *g, uint32_t flags, uint64_t *fh)
+{
+	uint64_t node;
+
+	host_write(g, "file", "hello");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, flags, fh), 0);
+	return node;
+}
+
 static void file_is_read_through_its_handle(void **state)
 {
 	struct guest *g = *state;
 	uint64_t node, fh;
 	char buf[16];
 
-	host_write(g, "file", "hello");
-	node = node_of(g, ROOT, "file");
-	assert_int_equal(do_open(g, node, O_RDONLY, &fh), 0);
+	node = open_hello(g, O_RDONLY, &fh);
 	assert_int_equal(do_read(g, node, fh, 1, buf, sizeof(buf)), 4);
 	assert_memory_equal(buf, "ello", 4);
 	assert_int_equal(do_read(g, node, fh, 5, buf, sizeof(buf)), 0);
@@ -25,9 +34,7 @@ static void read_far_behind_the_end_is_einval(void **state)
 	uint64_t node, fh;
 	char buf[16];
 
-	host_write(g, "file", "hello");
-	node = node_of(g, ROOT, "file");
-	assert_int_equal(do_open(g, node, O_RDONLY, &fh), 0);
+	node = open_hello(g, O_RDONLY, &fh);
 	/* -1 is the file's position to preadv2(2), which is not the guest's to use. */
 	assert_int_equal(do_read(g, node, fh, UINT64_MAX, buf, sizeof(buf)), -EINVAL);
 	assert_int_equal(do_read(g, node, fh, 1ull << 63, buf, sizeof(buf)), -EINVAL);
@@ -39,9 +46,7 @@ static void released_handle_is_ebadf(void **state)
 	uint64_t node, fh;
 	char buf[16];
 
-	host_write(g, "file", "hello");
-	node = node_of(g, ROOT, "file");
-	assert_int_equal(do_open(g, node, O_RDONLY, &fh), 0);
+	node = open_hello(g, O_RDONLY, &fh);
 	assert_int_equal(do_release(g, node, fh), 0);
 	assert_int_equal(do_release(g, node, fh), -EBADF);
 	assert_int_equal(do_read(g, node, fh, 0, buf, sizeof(buf)), -EBADF);
@@ -189,9 +194,7 @@ static void file_is_written_through_its_handle(void **state)
 	uint64_t node, fh;
 	char buf[16];
 
-	host_write(g, "file", "hello");
-	node = node_of(g, ROOT, "file");
-	assert_int_equal(do_open(g, node, O_RDWR, &fh), 0);
+	node = open_hello(g, O_RDWR, &fh);
 	assert_int_equal(do_write(g, node, fh, 4, "ring", 0, 0), 4);
 	assert_int_equal(do_read(g, node, fh, 0, buf, sizeof(buf)), 8);
 	assert_memory_equal(buf, "hellring", 8);
@@ -204,9 +207,7 @@ static void file_opened_to_read_is_not_written(void **state)
 	struct guest *g = *state;
 	uint64_t node, fh;
 
-	host_write(g, "file", "hello");
-	node = node_of(g, ROOT, "file");
-	assert_int_equal(do_open(g, node, O_RDONLY, &fh), 0);
+	node = open_hello(g, O_RDONLY, &fh);
 	assert_int_equal(do_write(g, node, fh, 0, "x", 0, 0), -EBADF);
 }
 
@@ -216,9 +217,7 @@ static void write_appends_where_the_file_was_opened_to(void **state)
 	uint64_t node, fh;
 	char buf[32];
 
-	host_write(g, "file", "hello");
-	node = node_of(g, ROOT, "file");
-	assert_int_equal(do_open(g, node, O_RDWR | O_APPEND, &fh), 0);
+	node = open_hello(g, O_RDWR | O_APPEND, &fh);
 	/* The guest knows a size of 0, the host has 5 bytes by now. */
 	assert_int_equal(do_write(g, node, fh, 0, " world", O_APPEND, 0), 6);
 	assert_int_equal(do_read(g, node, fh, 0, buf, sizeof(buf)), 11);
@@ -261,9 +260,7 @@ static void file_is_flushed_and_synced(void **state)
 	int before;
 	uint64_t node, fh;
 
-	host_write(g, "file", "hello");
-	node = node_of(g, ROOT, "file");
-	assert_int_equal(do_open(g, node, O_RDWR, &fh), 0);
+	node = open_hello(g, O_RDWR, &fh);
 	before = count_descriptors();
 	assert_int_equal(do_flush(g, node, fh), 0);
 	assert_int_equal(do_fsync(g, node, fh, 0), 0);
