@@ -207,25 +207,33 @@ static void disconnect_is_reported_as_an_end(void **state)
 
 /* ---- More requests than there is room for ---- */
 
-static void requests_beyond_max_inflight_wait_their_turn(void **state)
+/* Put @count GETATTRs on ring 1; with one kick for all, or one for each. */
+static void ask_often(struct fixture *f, struct fuse_pending **pending,
+		      struct virtiofs_fuse_attr_out *out, unsigned count, bool one_kick)
 {
-	enum { COUNT = 8 };
-	struct fixture *f = set_up(*state != NULL, 2);
-	const struct virtiofs_fuse_getattr_in in = { 0 };
-	struct virtiofs_fuse_attr_out out[COUNT];
-	struct fuse_pending *pending[COUNT], *held = hold_one(f, 1, TEST_FS_HOLD);
+	static const struct virtiofs_fuse_getattr_in in;
 	struct fuse_call call = {
 		.opcode = VIRTIOFS_FUSE_GETATTR,
 		.nodeid = TEST_FS_ROOT,
 		.in = &in,
 		.in_len = sizeof(in),
-		.out_len = sizeof(out[0]),
+		.out_len = sizeof(*out),
 	};
 
-	for (unsigned i = 0; i < COUNT; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		call.out = &out[i];
-		pending[i] = front_end_submit(&f->fe, 1, &call, i + 1 < COUNT);
+		pending[i] = front_end_submit(&f->fe, 1, &call, one_kick && i + 1 < count);
 	}
+}
+
+static void requests_beyond_max_inflight_wait_their_turn(void **state)
+{
+	enum { COUNT = 8 };
+	struct fixture *f = set_up(*state != NULL, 2);
+	struct virtiofs_fuse_attr_out out[COUNT];
+	struct fuse_pending *pending[COUNT], *held = hold_one(f, 1, TEST_FS_HOLD);
+
+	ask_often(f, pending, out, COUNT, true);
 	for (unsigned i = 0; i < COUNT; i++)
 		assert_int_equal(front_end_wait(&f->fe, pending[i]), 0);
 	test_fs_release(&f->be.fs);
@@ -238,22 +246,11 @@ static void what_was_not_taken_is_served_after_a_restart(void **state)
 {
 	enum { COUNT = 8 };
 	struct fixture *f = set_up(*state != NULL, 1);
-	const struct virtiofs_fuse_getattr_in in = { 0 };
 	struct virtiofs_fuse_attr_out out[COUNT];
 	struct fuse_pending *pending[COUNT], *held = hold_one(f, 1, TEST_FS_HOLD_UNTIL_CANCEL);
-	struct fuse_call call = {
-		.opcode = VIRTIOFS_FUSE_GETATTR,
-		.nodeid = TEST_FS_ROOT,
-		.in = &in,
-		.in_len = sizeof(in),
-		.out_len = sizeof(out[0]),
-	};
 	uint16_t base;
 
-	for (unsigned i = 0; i < COUNT; i++) {
-		call.out = &out[i];
-		pending[i] = front_end_submit(&f->fe, 1, &call, false);
-	}
+	ask_often(f, pending, out, COUNT, false);
 	pump_for_a_while(f);
 	ask_base(&f->fe, 1);
 	base = (uint16_t)hear_base(&f->fe);
