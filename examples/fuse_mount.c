@@ -92,21 +92,10 @@ static void fail(const char *format, ...)
 
 /* ---- A worker: from /dev/fuse to its queue and back ---- */
 
-static struct worker *worker_of(void *host, struct virtiofs_queue *queue)
-{
-	struct worker *workers = host;
-
-	for (int i = 0; i < MAX_THREADS; i++) {
-		if (workers[i].queue == queue)
-			return &workers[i];
-	}
-	return NULL;
-}
-
 static void complete(void *host, struct virtiofs_queue *queue, void *cookie, uint32_t written,
 		     uint32_t touched)
 {
-	struct worker *w = worker_of(host, queue);
+	struct worker *workers = host, *w = &workers[virtiofs_queue_index(queue) - 1];
 	struct slot *slot = cookie;
 
 	(void)touched;
@@ -273,7 +262,7 @@ static void wait_for_end(const struct options *o, int done_fd)
 	close(fds[0].fd);
 }
 
-static void run(const struct options *o, int fuse_fd)
+static void run(const struct options *o)
 {
 	static struct worker workers[MAX_THREADS];
 	const struct virtiofs_host_ops ops = { .size = sizeof(ops), .complete = complete };
@@ -286,7 +275,7 @@ static void run(const struct options *o, int fuse_fd)
 	struct virtiofs_fs *fs = make_fs(o, &env);
 	struct virtiofs_device *dev;
 	int stop_fd = eventfd(0, EFD_CLOEXEC), done_fd = eventfd(0, EFD_CLOEXEC);
-	int err;
+	int fuse_fd, err;
 
 	dopts.request_queues = o->threads;
 	dopts.max_write = MAX_WRITE;
@@ -296,6 +285,10 @@ static void run(const struct options *o, int fuse_fd)
 	err = virtiofs_device_create(&dev, &env, &dopts, fs, &ops, workers);
 	if (err || stop_fd < 0 || done_fd < 0)
 		fail("making the device: %s", strerror(err ? -err : errno));
+	/* Last: who fails before leaves no mount behind that nobody serves. */
+	fuse_fd = fuse_mount(o->source, o->mount_point, o->mount_options);
+	if (fuse_fd < 0)
+		fail("mounting on '%s': %s", o->mount_point, strerror(-fuse_fd));
 	for (unsigned i = 0; i < o->threads; i++) {
 		workers[i].queue = virtiofs_device_queue(dev, i + 1);
 		workers[i].stop_fd = stop_fd;
@@ -402,7 +395,6 @@ int main(int argc, char **argv)
 {
 	struct options o = { .threads = 1 };
 	sigset_t signals;
-	int fuse_fd;
 
 	parse(&o, argc, argv);
 	if (!o.mount_options)
@@ -417,9 +409,6 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	/* A write beyond RLIMIT_FSIZE is its writer's error, not our end. */
 	signal(SIGXFSZ, SIG_IGN);
-	fuse_fd = fuse_mount(o.source, o.mount_point, o.mount_options);
-	if (fuse_fd < 0)
-		fail("mounting on '%s': %s", o.mount_point, strerror(-fuse_fd));
-	run(&o, fuse_fd);
+	run(&o);
 	return 0;
 }
