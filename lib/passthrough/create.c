@@ -249,7 +249,7 @@ static int open_existing(struct vfi_guest *guest, int dir, const char *name, uin
 	inode = vfi_inode_get(guest, out->entry.nodeid);
 	err = -ESTALE;
 	if (inode) {
-		err = vfi_open_inode(guest, inode, flags, &out->open.fh);
+		err = vfi_open_inode(guest, inode, VFI_HANDLE_FILE, flags, &out->open.fh);
 		vfi_inode_put(guest, inode);
 	}
 	if (err)

@@ -35,13 +35,14 @@ uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kin
 	}
 }
 
-int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, uint32_t flags, uint64_t *fh)
+int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, enum vfi_handle_kind kind,
+		   uint32_t flags, uint64_t *fh)
 {
 	struct vfi_handle_local *room;
 	int fd, err;
 
-	if (S_ISDIR(inode->type))
-		return -EISDIR;
+	if (S_ISDIR(inode->type) != (kind == VFI_HANDLE_DIR))
+		return kind == VFI_HANDLE_DIR ? -ENOTDIR : -EISDIR;
 	err = vfi_handle_reserve(guest, &room);
 	if (err)
 		return err;
@@ -51,7 +52,7 @@ int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, uint32_t fl
 		vfi_handle_cancel(room);
 		return fd;
 	}
-	*fh = vfi_handle_publish(room, vfi_table_id(inode), VFI_HANDLE_FILE, fd);
+	*fh = vfi_handle_publish(room, vfi_table_id(inode), kind, fd);
 	return 0;
 }
 
@@ -80,7 +81,7 @@ void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
 			vfi_inode_put(guest, inode);
 			return;
 		}
-		err = vfi_open_inode(guest, inode, in->flags, &out.fh);
+		err = vfi_open_inode(guest, inode, VFI_HANDLE_FILE, in->flags, &out.fh);
 		vfi_inode_put(guest, inode);
 	}
 	if (err)

@@ -22,25 +22,6 @@ void vfi_dirbuf_free(const struct virtiofs_env *env, struct vfi_dirbuf *buf)
 	vfi_free(env, buf, sizeof(*buf));
 }
 
-static int open_dir(struct vfi_guest *guest, struct vfi_inode *inode, uint64_t *fh)
-{
-	struct vfi_handle_local *room;
-	int fd, err;
-
-	if (!S_ISDIR(inode->type))
-		return -ENOTDIR;
-	err = vfi_handle_reserve(guest, &room);
-	if (err)
-		return err;
-	fd = vfi_path_reopen(guest->share, vfi_inode_fd(guest, inode), inode->type, O_RDONLY);
-	if (fd < 0) {
-		vfi_handle_cancel(room);
-		return fd;
-	}
-	*fh = vfi_handle_publish(room, vfi_table_id(inode), VFI_HANDLE_DIR, fd);
-	return 0;
-}
-
 void vfi_share_opendir(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_open_in *in)
 {
@@ -51,9 +32,8 @@ void vfi_share_opendir(void *session, struct virtiofs_req *req, uint64_t nodeid,
 	};
 	int err = -ESTALE;
 
-	(void)in;
 	if (inode) {
-		err = open_dir(guest, inode, &out.fh);
+		err = vfi_open_inode(guest, inode, VFI_HANDLE_DIR, in->flags, &out.fh);
 		vfi_inode_put(guest, inode);
 	}
 	if (err)

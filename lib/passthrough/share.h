@@ -225,8 +225,9 @@ int vfi_open_flags(uint32_t guest_flags);
 /* The FOPEN_ flags of an answer. */
 uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kind);
 
-/* A handle of the inode, a regular file. Returns 0 or a negative errno. */
-int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, uint32_t flags, uint64_t *fh);
+/* A handle of the inode, if it is of that kind. Returns 0 or a negative errno. */
+int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, enum vfi_handle_kind kind,
+		   uint32_t flags, uint64_t *fh);
 
 /* ---- cred.c ---- */
 
