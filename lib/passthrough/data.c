@@ -56,8 +56,8 @@ int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, enum vfi_ha
 	return 0;
 }
 
-/* Whether this open frees so many blocks that others should not wait for it: a megabyte is
- * freed sooner than a thread is woken. */
+/* Whether this open frees so many blocks that others should not wait for it. The megabyte is
+ * a judgement: to wake another thread has its price too. */
 static bool frees_much(const struct vfi_guest *guest, const struct vfi_inode *inode, uint32_t flags)
 {
 	struct statx st;
