@@ -56,15 +56,15 @@ void vfi_share_getattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_getattr_in *in)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
+	struct vfi_node node;
 	struct statx st;
-	int err = -ESTALE;
+	int err = vfi_node_open(guest, nodeid, &node);
 
 	/* A handle says nothing that the inode's own descriptor does not. */
 	(void)in;
-	if (inode) {
-		err = vfi_path_stat(vfi_inode_fd(guest, inode), "", &st);
-		vfi_inode_put(guest, inode);
+	if (!err) {
+		err = vfi_path_stat(node.fd, "", &st);
+		vfi_node_close(&node);
 	}
 	vfi_attr_reply(guest->share, req, err, &st);
 }

@@ -113,13 +113,13 @@ static int make_entry(struct vfi_guest *guest, const struct virtiofs_req *req, i
 static void make(struct vfi_guest *guest, struct virtiofs_req *req, uint64_t parent,
 		 const struct making *what)
 {
-	struct vfi_inode *dir = vfi_inode_get(guest, parent);
 	struct virtiofs_fuse_entry_out out;
-	int err = -ESTALE;
+	struct vfi_node dir;
+	int err = vfi_node_open(guest, parent, &dir);
 
-	if (dir) {
-		err = make_entry(guest, req, vfi_inode_fd(guest, dir), what, &out);
-		vfi_inode_put(guest, dir);
+	if (!err) {
+		err = make_entry(guest, req, dir.fd, what, &out);
+		vfi_node_close(&dir);
 	}
 	if (err)
 		virtiofs_reply_err(req, err);
@@ -240,17 +240,16 @@ static int create_new(struct vfi_guest *guest, const struct virtiofs_req *req, i
 static int open_existing(struct vfi_guest *guest, int dir, const char *name, uint32_t flags,
 			 struct virtiofs_create_out *out)
 {
-	struct vfi_inode *inode;
+	struct vfi_node node;
 	uint32_t fresh = false;
 	int err = vfi_lookup(guest, dir, name, &fresh, &out->entry);
 
 	if (err)
 		return err;
-	inode = vfi_inode_get(guest, out->entry.nodeid);
-	err = -ESTALE;
-	if (inode) {
-		err = vfi_open_inode(guest, inode, VFI_HANDLE_FILE, flags, &out->open.fh);
-		vfi_inode_put(guest, inode);
+	err = vfi_node_open(guest, out->entry.nodeid, &node);
+	if (!err) {
+		err = vfi_open_node(&node, VFI_HANDLE_FILE, flags, &out->open.fh);
+		vfi_node_close(&node);
 	}
 	if (err)
 		vfi_inode_forget(guest, out->entry.nodeid, 1);
@@ -279,15 +278,15 @@ void vfi_share_create(void *session, struct virtiofs_req *req, uint64_t parent,
 		      const struct virtiofs_fuse_create_in *in, const char *name)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *dir = vfi_inode_get(guest, parent);
 	struct virtiofs_create_out out = {
 		.open.open_flags = vfi_open_answer(guest->share, VFI_HANDLE_FILE),
 	};
-	int err = -ESTALE;
+	struct vfi_node dir;
+	int err = vfi_node_open(guest, parent, &dir);
 
-	if (dir) {
-		err = create(guest, req, vfi_inode_fd(guest, dir), in, name, &out);
-		vfi_inode_put(guest, dir);
+	if (!err) {
+		err = create(guest, req, dir.fd, in, name, &out);
+		vfi_node_close(&dir);
 	}
 	if (err)
 		virtiofs_reply_err(req, err);
@@ -297,25 +296,25 @@ void vfi_share_create(void *session, struct virtiofs_req *req, uint64_t parent,
 
 /* ---- LINK ---- */
 
-static int link_inode(struct vfi_guest *guest, struct vfi_inode *inode, int dir, const char *name,
-		      struct virtiofs_fuse_entry_out *out)
+static int link_node(const struct vfi_node *node, int dir, const char *name,
+		     struct virtiofs_fuse_entry_out *out)
 {
-	const struct vfi_share *share = guest->share;
-	int fd = vfi_inode_fd(guest, inode);
+	const struct vfi_share *share = node->guest->share;
+	uint64_t nodeid = vfi_table_id(node->inode);
 	struct statx st;
 	int err = 0;
 
 	/* Counted first: the answer is a lookup, which cannot fail once there is a link. */
-	if (!vfi_inode_again(guest, inode))
+	if (!vfi_node_again(node))
 		return -ESTALE;
-	if (linkat(share->proc_fd, vfi_fd_name(fd).text, dir, name, AT_SYMLINK_FOLLOW))
+	if (linkat(share->proc_fd, vfi_fd_name(node->fd).text, dir, name, AT_SYMLINK_FOLLOW))
 		err = -errno;
 	if (!err)
-		err = vfi_path_stat(fd, "", &st);
+		err = vfi_path_stat(node->fd, "", &st);
 	if (err)
-		vfi_inode_forget(guest, vfi_table_id(inode), 1);
+		vfi_inode_forget(node->guest, nodeid, 1);
 	else
-		vfi_entry_fill(share, out, vfi_table_id(inode), &st);
+		vfi_entry_fill(share, out, nodeid, &st);
 	return err;
 }
 
@@ -323,17 +322,18 @@ void vfi_share_link(void *session, struct virtiofs_req *req, uint64_t nodeid, ui
 		    const char *newname)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
-	struct vfi_inode *dir = vfi_inode_get(guest, newparent);
 	struct virtiofs_fuse_entry_out out;
-	int err = -ESTALE;
+	struct vfi_node node, dir;
+	int err = vfi_node_open(guest, nodeid, &node);
 
-	if (inode && dir)
-		err = link_inode(guest, inode, vfi_inode_fd(guest, dir), newname, &out);
-	if (inode)
-		vfi_inode_put(guest, inode);
-	if (dir)
-		vfi_inode_put(guest, dir);
+	if (!err) {
+		err = vfi_node_open(guest, newparent, &dir);
+		if (!err) {
+			err = link_node(&node, dir.fd, newname, &out);
+			vfi_node_close(&dir);
+		}
+		vfi_node_close(&node);
+	}
 	if (err)
 		virtiofs_reply_err(req, err);
 	else

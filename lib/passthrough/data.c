@@ -35,54 +35,54 @@ uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kin
 	}
 }
 
-int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, enum vfi_handle_kind kind,
-		   uint32_t flags, uint64_t *fh)
+int vfi_open_node(const struct vfi_node *node, enum vfi_handle_kind kind, uint32_t flags,
+		  uint64_t *fh)
 {
+	uint32_t type = node->inode->type;
 	struct vfi_handle_local *room;
 	int fd, err;
 
-	if (S_ISDIR(inode->type) != (kind == VFI_HANDLE_DIR))
+	if (S_ISDIR(type) != (kind == VFI_HANDLE_DIR))
 		return kind == VFI_HANDLE_DIR ? -ENOTDIR : -EISDIR;
-	err = vfi_handle_reserve(guest, &room);
+	err = vfi_handle_reserve(node->guest, &room);
 	if (err)
 		return err;
-	fd = vfi_path_reopen(guest->share, vfi_inode_fd(guest, inode), inode->type,
-			     vfi_open_flags(flags));
+	fd = vfi_path_reopen(node->guest->share, node->fd, type, vfi_open_flags(flags));
 	if (fd < 0) {
 		vfi_handle_cancel(room);
 		return fd;
 	}
-	*fh = vfi_handle_publish(room, vfi_table_id(inode), kind, fd);
+	*fh = vfi_handle_publish(room, vfi_table_id(node->inode), kind, fd);
 	return 0;
 }
 
 /* Whether this open frees so many blocks that others should not wait for it. The megabyte is
  * a judgement: to wake another thread has its price too. */
-static bool frees_much(const struct vfi_guest *guest, const struct vfi_inode *inode, uint32_t flags)
+static bool frees_much(const struct vfi_node *node, uint32_t flags)
 {
 	struct statx st;
 
-	return (flags & O_TRUNC) && S_ISREG(inode->type) &&
-	       vfi_path_stat(vfi_inode_fd(guest, inode), "", &st) == 0 && st.stx_size > 1 << 20;
+	return (flags & O_TRUNC) && S_ISREG(node->inode->type) &&
+	       vfi_path_stat(node->fd, "", &st) == 0 && st.stx_size > 1 << 20;
 }
 
 void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		    const struct virtiofs_fuse_open_in *in)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
 	struct virtiofs_fuse_open_out out = {
 		.open_flags = vfi_open_answer(guest->share, VFI_HANDLE_FILE),
 	};
-	int err = -ESTALE;
+	struct vfi_node node;
+	int err = vfi_node_open(guest, nodeid, &node);
 
-	if (inode) {
-		if (frees_much(guest, inode, in->flags) && virtiofs_req_offload(req)) {
-			vfi_inode_put(guest, inode);
+	if (!err) {
+		if (frees_much(&node, in->flags) && virtiofs_req_offload(req)) {
+			vfi_node_close(&node);
 			return;
 		}
-		err = vfi_open_inode(guest, inode, VFI_HANDLE_FILE, in->flags, &out.fh);
-		vfi_inode_put(guest, inode);
+		err = vfi_open_node(&node, VFI_HANDLE_FILE, in->flags, &out.fh);
+		vfi_node_close(&node);
 	}
 	if (err)
 		virtiofs_reply_err(req, err);

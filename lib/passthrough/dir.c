@@ -26,15 +26,15 @@ void vfi_share_opendir(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_open_in *in)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
 	struct virtiofs_fuse_open_out out = {
 		.open_flags = vfi_open_answer(guest->share, VFI_HANDLE_DIR),
 	};
-	int err = -ESTALE;
+	struct vfi_node node;
+	int err = vfi_node_open(guest, nodeid, &node);
 
-	if (inode) {
-		err = vfi_open_inode(guest, inode, VFI_HANDLE_DIR, in->flags, &out.fh);
-		vfi_inode_put(guest, inode);
+	if (!err) {
+		err = vfi_open_node(&node, VFI_HANDLE_DIR, in->flags, &out.fh);
+		vfi_node_close(&node);
 	}
 	if (err)
 		virtiofs_reply_err(req, err);

@@ -190,24 +190,21 @@ void vfi_inodes_destroy(struct vfi_guest *guest)
 	destroy_shards(guest);
 }
 
-struct vfi_inode *vfi_inode_get(struct vfi_guest *guest, uint64_t nodeid)
+int vfi_node_open(struct vfi_guest *guest, uint64_t nodeid, struct vfi_node *node)
 {
-	return vfi_table_get(&guest->inodes, nodeid);
+	struct vfi_inode *inode = vfi_table_get(&guest->inodes, nodeid);
+	struct vfi_inode_local *local;
+
+	if (!inode)
+		return -ESTALE;
+	local = local_of(guest, inode);
+	*node = (struct vfi_node){ guest, inode, local->fd, &local->fresh };
+	return 0;
 }
 
-void vfi_inode_put(struct vfi_guest *guest, struct vfi_inode *inode)
+void vfi_node_close(struct vfi_node *node)
 {
-	vfi_table_put(&guest->inodes, inode);
-}
-
-int vfi_inode_fd(const struct vfi_guest *guest, const struct vfi_inode *inode)
-{
-	return local_of(guest, inode)->fd;
-}
-
-uint32_t *vfi_inode_fresh(struct vfi_guest *guest, struct vfi_inode *inode)
-{
-	return &local_of(guest, inode)->fresh;
+	vfi_table_put(&node->guest->inodes, node->inode);
 }
 
 uint64_t vfi_inode_find(struct vfi_guest *guest, const struct statx *st)
@@ -232,8 +229,10 @@ uint64_t vfi_inode_find(struct vfi_guest *guest, const struct statx *st)
 	return id;
 }
 
-bool vfi_inode_again(struct vfi_guest *guest, struct vfi_inode *inode)
+bool vfi_node_again(const struct vfi_node *node)
 {
+	struct vfi_guest *guest = node->guest;
+	struct vfi_inode *inode = node->inode;
 	struct vfi_inode_shard *shard = shard_of(guest, hash(guest, identity_of(inode)));
 	bool known;
 
@@ -320,7 +319,7 @@ static void unlink_inode(struct vfi_guest *guest, struct vfi_inode_shard *shard,
 
 void vfi_inode_forget(struct vfi_guest *guest, uint64_t nodeid, uint64_t n)
 {
-	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
+	struct vfi_inode *inode = vfi_table_get(&guest->inodes, nodeid);
 	struct vfi_inode_shard *shard;
 	uint64_t h;
 
@@ -338,5 +337,5 @@ void vfi_inode_forget(struct vfi_guest *guest, uint64_t nodeid, uint64_t n)
 		}
 	}
 	pthread_mutex_unlock(&shard->lock);
-	vfi_inode_put(guest, inode);
+	vfi_table_put(&guest->inodes, inode);
 }

@@ -72,14 +72,13 @@ int vfi_lookup(struct vfi_guest *guest, int dir, const char *name, uint32_t *fre
 void vfi_share_lookup(void *session, struct virtiofs_req *req, uint64_t parent, const char *name)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *dir = vfi_inode_get(guest, parent);
 	struct virtiofs_fuse_entry_out out;
-	int err = -ESTALE;
+	struct vfi_node dir;
+	int err = vfi_node_open(guest, parent, &dir);
 
-	if (dir) {
-		err = vfi_lookup(guest, vfi_inode_fd(guest, dir), name, vfi_inode_fresh(guest, dir),
-				 &out);
-		vfi_inode_put(guest, dir);
+	if (!err) {
+		err = vfi_lookup(guest, dir.fd, name, dir.fresh, &out);
+		vfi_node_close(&dir);
 	}
 	if (err)
 		virtiofs_reply_err(req, err);
@@ -95,19 +94,16 @@ void vfi_share_forget(void *session, uint64_t nodeid, uint64_t nlookup)
 void vfi_share_readlink(void *session, struct virtiofs_req *req, uint64_t nodeid)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
+	struct vfi_node node;
 	char target[PATH_MAX];
-	ssize_t len;
-	int err = 0;
+	ssize_t len = 0;
+	int err = vfi_node_open(guest, nodeid, &node);
 
-	if (!inode) {
-		virtiofs_reply_err(req, -ESTALE);
-		return;
+	if (!err) {
+		len = readlinkat(node.fd, "", target, sizeof(target));
+		err = len < 0 ? -errno : 0;
+		vfi_node_close(&node);
 	}
-	len = readlinkat(vfi_inode_fd(guest, inode), "", target, sizeof(target));
-	if (len < 0)
-		err = -errno;
-	vfi_inode_put(guest, inode);
 	if (err) {
 		/* readlinkat(2) of a descriptor that is no link: ENOENT, where readlink(2) has
 		 * EINVAL. */

@@ -10,12 +10,12 @@
 static void remove_name(struct vfi_guest *guest, struct virtiofs_req *req, uint64_t parent,
 			const char *name, int flags)
 {
-	struct vfi_inode *dir = vfi_inode_get(guest, parent);
-	int err = -ESTALE;
+	struct vfi_node dir;
+	int err = vfi_node_open(guest, parent, &dir);
 
-	if (dir) {
-		err = unlinkat(vfi_inode_fd(guest, dir), name, flags) ? -errno : 0;
-		vfi_inode_put(guest, dir);
+	if (!err) {
+		err = unlinkat(dir.fd, name, flags) ? -errno : 0;
+		vfi_node_close(&dir);
 	}
 	virtiofs_reply_err(req, err);
 }
@@ -34,18 +34,16 @@ void vfi_share_rename(void *session, struct virtiofs_req *req, uint64_t parent, 
 		      uint64_t newparent, const char *newname, uint32_t flags)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *dir = vfi_inode_get(guest, parent);
-	struct vfi_inode *newdir = vfi_inode_get(guest, newparent);
-	int err = -ESTALE;
+	struct vfi_node dir, newdir;
+	int err = vfi_node_open(guest, parent, &dir);
 
-	if (dir && newdir)
-		err = renameat2(vfi_inode_fd(guest, dir), name, vfi_inode_fd(guest, newdir),
-				newname, flags)
-			      ? -errno
-			      : 0;
-	if (dir)
-		vfi_inode_put(guest, dir);
-	if (newdir)
-		vfi_inode_put(guest, newdir);
+	if (!err) {
+		err = vfi_node_open(guest, newparent, &newdir);
+		if (!err) {
+			err = renameat2(dir.fd, name, newdir.fd, newname, flags) ? -errno : 0;
+			vfi_node_close(&newdir);
+		}
+		vfi_node_close(&dir);
+	}
 	virtiofs_reply_err(req, err);
 }

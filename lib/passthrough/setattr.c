@@ -85,22 +85,23 @@ static int set_times(const struct vfi_share *share, int fd,
 
 /* The owner before the mode, for chown(2) takes S_ISUID and S_ISGID away; the size before
  * the times, which it changes. */
-static int change(struct vfi_guest *guest, struct vfi_inode *inode,
-		  const struct virtiofs_fuse_setattr_in *in)
+static int change(const struct vfi_node *node, const struct virtiofs_fuse_setattr_in *in)
 {
-	const struct vfi_share *share = guest->share;
-	int fd = vfi_inode_fd(guest, inode);
+	const struct vfi_share *share = node->guest->share;
+	uint32_t type = node->inode->type;
+	int fd = node->fd;
 	int err = 0;
 
 	if (in->valid & OWNER)
 		err = set_owner(fd, in);
 	if (!err && (in->valid & VIRTIOFS_FATTR_MODE))
-		err = set_mode(share, fd, inode->type, in->mode);
+		err = set_mode(share, fd, type, in->mode);
 	if (!err && (in->valid & VIRTIOFS_FATTR_SIZE)) {
 		if (in->valid & VIRTIOFS_FATTR_FH)
-			err = truncate_open(guest, vfi_table_id(inode), in->fh, in->size);
+			err = truncate_open(node->guest, vfi_table_id(node->inode), in->fh,
+					    in->size);
 		else
-			err = truncate_closed(share, fd, inode->type, in->size);
+			err = truncate_closed(share, fd, type, in->size);
 	}
 	if (!err && (in->valid & TIMES))
 		err = set_times(share, fd, in);
@@ -111,19 +112,19 @@ void vfi_share_setattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_setattr_in *in)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *inode;
+	struct vfi_node node;
 	struct statx st;
-	int err = -ESTALE;
+	int err;
 
 	/* Freeing blocks takes as long as there are blocks. */
 	if ((in->valid & VIRTIOFS_FATTR_SIZE) && virtiofs_req_offload(req))
 		return;
-	inode = vfi_inode_get(guest, nodeid);
-	if (inode) {
-		err = change(guest, inode, in);
+	err = vfi_node_open(guest, nodeid, &node);
+	if (!err) {
+		err = change(&node, in);
 		if (!err)
-			err = vfi_path_stat(vfi_inode_fd(guest, inode), "", &st);
-		vfi_inode_put(guest, inode);
+			err = vfi_path_stat(node.fd, "", &st);
+		vfi_node_close(&node);
 	}
 	vfi_attr_reply(guest->share, req, err, &st);
 }
@@ -144,28 +145,31 @@ static int check_mode(const struct virtiofs_fuse_in_header *who, const struct st
 	return (mask & ~bits) == 0 ? 0 : -EACCES;
 }
 
+static int check_access(const struct vfi_node *node, const struct virtiofs_fuse_in_header *who,
+			uint32_t mask)
+{
+	const struct vfi_share *share = node->guest->share;
+	struct statx st;
+	int err;
+
+	if (mask & ~(uint32_t)(R_OK | W_OK | X_OK))
+		return -EINVAL;
+	/* What this process may do, which knows of read-only mounts; then what the user may. */
+	if (faccessat(share->proc_fd, vfi_fd_name(node->fd).text, (int)mask, 0))
+		return -errno;
+	err = vfi_path_stat(node->fd, "", &st);
+	return err ? err : check_mode(who, &st, mask);
+}
+
 void vfi_share_access(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		      const struct virtiofs_fuse_access_in *in)
 {
-	const uint32_t permissions = R_OK | W_OK | X_OK;
-	struct vfi_guest *guest = session;
-	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
-	struct statx st;
-	int fd, err;
+	struct vfi_node node;
+	int err = vfi_node_open(session, nodeid, &node);
 
-	if (!inode || (in->mask & ~permissions)) {
-		if (inode)
-			vfi_inode_put(guest, inode);
-		virtiofs_reply_err(req, inode ? -EINVAL : -ESTALE);
-		return;
+	if (!err) {
+		err = check_access(&node, virtiofs_req_header(req), in->mask);
+		vfi_node_close(&node);
 	}
-	fd = vfi_inode_fd(guest, inode);
-	/* What this process may do, which knows of read-only mounts; then what the user may. */
-	err = faccessat(guest->share->proc_fd, vfi_fd_name(fd).text, (int)in->mask, 0) ? -errno : 0;
-	if (!err)
-		err = vfi_path_stat(fd, "", &st);
-	if (!err)
-		err = check_mode(virtiofs_req_header(req), &st, in->mask);
-	vfi_inode_put(guest, inode);
 	virtiofs_reply_err(req, err);
 }

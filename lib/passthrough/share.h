@@ -98,11 +98,17 @@ struct vfi_inode_local {
 int vfi_inodes_init(struct vfi_guest *guest);
 void vfi_inodes_destroy(struct vfi_guest *guest);
 
-/* The inode of a node id, held until put; NULL: answer ESTALE. */
-struct vfi_inode *vfi_inode_get(struct vfi_guest *guest, uint64_t nodeid);
-void vfi_inode_put(struct vfi_guest *guest, struct vfi_inode *inode);
-int vfi_inode_fd(const struct vfi_guest *guest, const struct vfi_inode *inode);
-uint32_t *vfi_inode_fresh(struct vfi_guest *guest, struct vfi_inode *inode);
+/* An inode that an operation is at work on: held, and with a descriptor. */
+struct vfi_node {
+	struct vfi_guest *guest;
+	struct vfi_inode *inode;
+	int fd;		 /* O_PATH; the node's, until it is closed */
+	uint32_t *fresh; /* of a directory, for vfi_lookup() */
+};
+
+/* Returns 0, and @node is to be closed; or the errno to answer: -ESTALE there is no such id. */
+int vfi_node_open(struct vfi_guest *guest, uint64_t nodeid, struct vfi_node *node);
+void vfi_node_close(struct vfi_node *node);
 
 /*
  * One lookup more for the file that a statx by name saw. Returns its node id; 0:
@@ -110,7 +116,7 @@ uint32_t *vfi_inode_fresh(struct vfi_guest *guest, struct vfi_inode *inode);
  */
 uint64_t vfi_inode_find(struct vfi_guest *guest, const struct statx *st);
 /* One lookup more for an inode that is held; false: it was forgotten meanwhile. */
-bool vfi_inode_again(struct vfi_guest *guest, struct vfi_inode *inode);
+bool vfi_node_again(const struct vfi_node *node);
 /* Room for one more inode: before anything is done on its behalf. Errors: -ENFILE, -ENOMEM. */
 int vfi_inode_reserve(struct vfi_guest *guest, struct vfi_inode **room);
 void vfi_inode_cancel(struct vfi_guest *guest, struct vfi_inode *room);
@@ -225,9 +231,9 @@ int vfi_open_flags(uint32_t guest_flags);
 /* The FOPEN_ flags of an answer. */
 uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kind);
 
-/* A handle of the inode, if it is of that kind. Returns 0 or a negative errno. */
-int vfi_open_inode(struct vfi_guest *guest, struct vfi_inode *inode, enum vfi_handle_kind kind,
-		   uint32_t flags, uint64_t *fh);
+/* A handle of the node, if it is of that kind. Returns 0 or a negative errno. */
+int vfi_open_node(const struct vfi_node *node, enum vfi_handle_kind kind, uint32_t flags,
+		  uint64_t *fh);
 
 /* ---- cred.c ---- */
 

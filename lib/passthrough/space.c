@@ -9,14 +9,14 @@
 void vfi_share_statfs(void *session, struct virtiofs_req *req, uint64_t nodeid)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_inode *inode = vfi_inode_get(guest, nodeid);
 	struct virtiofs_fuse_statfs_out out = { 0 };
+	struct vfi_node node;
 	struct statfs st;
-	int err = -ESTALE;
+	int err = vfi_node_open(guest, nodeid, &node);
 
-	if (inode) {
-		err = fstatfs(vfi_inode_fd(guest, inode), &st) ? -errno : 0;
-		vfi_inode_put(guest, inode);
+	if (!err) {
+		err = fstatfs(node.fd, &st) ? -errno : 0;
+		vfi_node_close(&node);
 	}
 	if (err) {
 		virtiofs_reply_err(req, err);
@@ -114,9 +114,9 @@ void vfi_share_copy_file_range(void *session, struct virtiofs_req *req, uint64_t
 		virtiofs_reply_copied(req, (uint64_t)n);
 }
 
-static int sync_filesystem_of(struct vfi_guest *guest, struct vfi_inode *inode)
+static int sync_filesystem_of(const struct vfi_node *node)
 {
-	int fd = vfi_path_reopen(guest->share, vfi_inode_fd(guest, inode), inode->type, O_RDONLY);
+	int fd = vfi_path_reopen(node->guest->share, node->fd, node->inode->type, O_RDONLY);
 	int err;
 
 	if (fd < 0)
@@ -128,16 +128,15 @@ static int sync_filesystem_of(struct vfi_guest *guest, struct vfi_inode *inode)
 
 void vfi_share_syncfs(void *session, struct virtiofs_req *req, uint64_t nodeid)
 {
-	struct vfi_guest *guest = session;
-	struct vfi_inode *inode;
-	int err = -ESTALE;
+	struct vfi_node node;
+	int err;
 
 	if (virtiofs_req_offload(req))
 		return;
-	inode = vfi_inode_get(guest, nodeid);
-	if (inode) {
-		err = sync_filesystem_of(guest, inode);
-		vfi_inode_put(guest, inode);
+	err = vfi_node_open(session, nodeid, &node);
+	if (!err) {
+		err = sync_filesystem_of(&node);
+		vfi_node_close(&node);
 	}
 	virtiofs_reply_err(req, err);
 }
