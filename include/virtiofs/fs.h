@@ -50,8 +50,8 @@ struct virtiofs_init {
 	uint64_t offered;	 /* INIT flags the guest offers: flags | flags2 << 32 */
 	uint64_t granted;	 /* in: what the library grants by itself; out: what is granted
 				  * (taken away after the call: bits not offered, and those of
-				  * what the library does not serve: DAX, extensions, other
-				  * transports, request timeouts) */
+				  * what the library does not serve: DAX, other transports,
+				  * request timeouts) */
 	uint32_t max_readahead;	 /* bytes; in: the guest's; out: at most that */
 	uint32_t max_write;	 /* bytes; in: the device's; out: at most that */
 	uint16_t max_background; /* requests the guest keeps in flight in the background */
@@ -235,6 +235,20 @@ VIRTIOFS_API const struct virtiofs_fuse_in_header *virtiofs_req_header(
 	const struct virtiofs_req *req);
 /* The flags INIT granted this session: flags | flags2 << 32. */
 VIRTIOFS_API uint64_t virtiofs_req_granted(const struct virtiofs_req *req);
+/*
+ * Supplementary groups of the user, where CREATE_SUPP_GROUP was granted and a request
+ * makes a file: as many as matter for it, which is none or the directory's own. At
+ * most 32. Valid until the reply.
+ */
+VIRTIOFS_API const uint32_t *virtiofs_req_groups(const struct virtiofs_req *req, uint32_t *count);
+/*
+ * The label that a file is to have from its first moment on, and the name of the
+ * extended attribute to hold it ("security.selinux"), where SECURITY_CTX was granted
+ * and a request makes a file. @name: 1 to 255 bytes, any but NUL. @label: 1 to 4096
+ * bytes. Returns false, and sets nothing: none was sent. Valid until the reply.
+ */
+VIRTIOFS_API bool virtiofs_req_security_context(const struct virtiofs_req *req, const char **name,
+						const void **label, size_t *len);
 /* Whether the queue's thread was attached as VIRTIOFS_QUEUE_DEDICATED, and is the
  * one that runs the op. */
 VIRTIOFS_API bool virtiofs_req_dedicated(const struct virtiofs_req *req);

@@ -173,6 +173,7 @@ struct virtiofs_device {
 	void *session;
 	uint64_t granted;
 	uint32_t max_write;
+	uint32_t minor; /* of the guest's protocol */
 
 	unsigned quiesce_left; /* queues that have not stopped; atomic */
 	bool quiescing;	       /* under lock */

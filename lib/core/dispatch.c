@@ -82,6 +82,7 @@ static bool start_in_session(struct virtiofs_req *req)
 	}
 	msg->granted = q->dev->granted;
 	msg->max_write = q->dev->max_write;
+	msg->minor = q->dev->minor;
 	err = vfi_decode(msg);
 	if (err) {
 		vfi_session_leave(q);
@@ -113,6 +114,7 @@ bool vfi_req_start(struct virtiofs_req *req)
 	}
 	if (msg->op->flags & VFI_OP_PREINIT) {
 		msg->granted = 0;
+		msg->minor = 0;
 		err = vfi_decode(msg);
 		if (err) {
 			refuse_malformed(req, err);

@@ -136,6 +136,25 @@ uint64_t virtiofs_req_granted(const struct virtiofs_req *req)
 	return req->msg.granted;
 }
 
+const uint32_t *virtiofs_req_groups(const struct virtiofs_req *req, uint32_t *count)
+{
+	*count = req->msg.group_count;
+	return req->msg.groups;
+}
+
+bool virtiofs_req_security_context(const struct virtiofs_req *req, const char **name,
+				   const void **label, size_t *len)
+{
+	const struct vfi_msg *msg = &req->msg;
+
+	if (!msg->secctx_name)
+		return false;
+	*name = msg->secctx_name;
+	*label = msg->label;
+	*len = msg->label_len;
+	return true;
+}
+
 bool virtiofs_req_dedicated(const struct virtiofs_req *req)
 {
 	return vfi_queue_is_owner(req->queue) && req->queue->dedicated;

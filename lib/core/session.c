@@ -83,6 +83,7 @@ static void begin_session(struct virtiofs_device *dev, struct virtiofs_req *req)
 	dev->session = session;
 	dev->granted = init.granted;
 	dev->max_write = init.max_write;
+	dev->minor = req->msg.args.init.minor;
 	vfi_log(&dev->env, VIRTIOFS_LOG_DEBUG, "session began: FUSE 7.%u, flags 0x%llx", init.minor,
 		(unsigned long long)init.granted);
 	settle(dev, VFI_SESSION_LIVE);

@@ -107,8 +107,8 @@ static int check_name(const char *name, size_t len, enum vfi_name_rule rule, uin
 }
 
 /* Copy one string of at most @max bytes to @dst. Reads @c byte for byte no more than once. */
-static int decode_name(struct vfi_msg *msg, struct vfi_cursor *c, size_t *left,
-		       enum vfi_name_rule rule, char *dst, size_t *len)
+int vfi_decode_name(const struct vfi_msg *msg, struct vfi_cursor *c, size_t *left,
+		    enum vfi_name_rule rule, char *dst, size_t *len)
 {
 	size_t max = rule == VFI_NAME_TARGET ? VFI_TARGET_MAX : VFI_NAME_MAX;
 	size_t n = 0;
@@ -155,8 +155,8 @@ static int decode_names(struct vfi_msg *msg, struct vfi_cursor *c, size_t *left)
 
 	for (int i = 0; i < 2 && msg->op->names[i] != VFI_NAME_NONE; i++) {
 		size_t len;
-		int err =
-			decode_name(msg, c, left, (enum vfi_name_rule)msg->op->names[i], dst, &len);
+		int err = vfi_decode_name(msg, c, left, (enum vfi_name_rule)msg->op->names[i], dst,
+					  &len);
 
 		if (err)
 			return err;
@@ -204,19 +204,21 @@ static int decode_room(struct vfi_msg *msg)
 int vfi_decode(struct vfi_msg *msg)
 {
 	size_t left = msg->in.len - VFI_IN_HEADER;
+	size_t extensions = 0;
 	struct vfi_cursor c;
 	int err;
 
 	vfi_cursor_init(&c, msg->readable, msg->readable_count);
 	vfi_cursor_skip(&c, VFI_IN_HEADER);
+	msg->group_count = 0;
+	msg->secctx_name = NULL;
 	/*
-	 * Extensions are the tail of a request. None is granted (init.c), so they are
-	 * skipped. The field is part of the padding for guests before 7.38, which may
-	 * have anything in it: it counts only where there can be extensions.
+	 * Extensions are the tail of a request. The field is part of the padding for
+	 * guests before 7.38, which may have anything in it: it counts only where there
+	 * can be extensions.
 	 */
-	if (msg->op->flags & VFI_OP_EXT) {
-		size_t extensions = (size_t)msg->in.total_extlen * 8;
-
+	if ((msg->op->flags & VFI_OP_EXT) && vfi_extensions_have_length(msg)) {
+		extensions = (size_t)msg->in.total_extlen * 8;
 		if (extensions > left)
 			return -EINVAL;
 		left -= extensions;
@@ -224,6 +226,8 @@ int vfi_decode(struct vfi_msg *msg)
 	err = decode_fixed(msg, &c, &left);
 	if (!err)
 		err = decode_names(msg, &c, &left);
+	if (!err && (msg->op->flags & VFI_OP_EXT))
+		err = vfi_decode_extensions(msg, &c, left, extensions);
 	if (!err && (msg->op->flags & VFI_OP_PAYLOAD_IN))
 		err = decode_payload_in(msg, &c, left);
 	if (!err)

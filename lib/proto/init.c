@@ -21,8 +21,6 @@ static const uint64_t unserved_flags =
 	VIRTIOFS_FUSE_INIT_RESERVED |
 	/* a window of shared memory */
 	VIRTIOFS_FUSE_MAP_ALIGNMENT | VIRTIOFS_FUSE_HAS_INODE_DAX |
-	/* extensions, read and handed on */
-	VIRTIOFS_FUSE_SECURITY_CTX | VIRTIOFS_FUSE_CREATE_SUPP_GROUP |
 	/* another transport */
 	VIRTIOFS_FUSE_PASSTHROUGH | VIRTIOFS_FUSE_OVER_IO_URING |
 	/* a member of fuse_init_out that struct virtiofs_init does not have */

@@ -20,9 +20,15 @@ enum {
 	VFI_NAME_MAX = 255,    /* NAME_MAX of linux/limits.h */
 	VFI_TARGET_MAX = 4095, /* PATH_MAX less its NUL */
 	VFI_NAMES_SIZE = (VFI_NAME_MAX + 1) + (VFI_TARGET_MAX + 1),
-	VFI_ARGS_SIZE = 128, /* largest fixed part of a request, rounded up */
-	VFI_OPCODES = 54,    /* slots of the opcode table: 0 to COPY_FILE_RANGE_64 */
-	VFI_SPARE_IOV = 2,   /* iovecs more than the chain's, for splitting at payload */
+	VFI_ARGS_SIZE = 128,	   /* largest fixed part of a request, rounded up */
+	VFI_OPCODES = 54,	   /* slots of the opcode table: 0 to COPY_FILE_RANGE_64 */
+	VFI_SPARE_IOV = 2,	   /* iovecs more than the chain's, for splitting at payload */
+	VFI_MINOR_EXT_HEADER = 38, /* protocol 7.38 gave extensions a length and types */
+	/* Linux sends at most one group, the directory's. */
+	VFI_GROUPS_MAX = 32,
+	/* A page: what Linux takes of a process as the label of what it makes next. */
+	VFI_LABEL_MAX = 4096,
+	VFI_SECCTX_SIZE = VFI_NAME_MAX + 1 + VFI_LABEL_MAX,
 };
 
 /* ---- cursor.c: reading and writing over any split of the bytes ---- */
@@ -118,6 +124,7 @@ struct vfi_msg {
 	const struct vfi_op *op;	   /* NULL: unknown opcode */
 	uint64_t granted;		   /* flags INIT granted the session */
 	uint32_t max_write;		   /* bytes WRITE may carry */
+	uint32_t minor;			   /* of the session's protocol, as the guest speaks it */
 	union {
 		unsigned char bytes[VFI_ARGS_SIZE];
 		struct virtiofs_fuse_init_in init;
@@ -139,7 +146,15 @@ struct vfi_msg {
 	const char *name[2];
 	struct virtiofs_iov payload_in;	 /* readable bytes behind fixed part and names */
 	struct virtiofs_iov payload_out; /* writable bytes behind header and fixed answer */
-	char names[VFI_NAMES_SIZE];	 /* what name[] points into */
+	/* Extensions. */
+	uint32_t group_count;
+	uint32_t label_len;
+	const char
+		*secctx_name; /* of the attribute that is to hold the label; NULL: none was sent */
+	const char *label;
+	uint32_t groups[VFI_GROUPS_MAX];
+	char names[VFI_NAMES_SIZE];   /* what name[] points into */
+	char secctx[VFI_SECCTX_SIZE]; /* what secctx_name and label point into */
 };
 
 /*
@@ -157,12 +172,17 @@ static inline bool vfi_can_reply(const struct vfi_msg *msg)
 }
 
 /*
- * The rest: fixed part, names, payload, room for the answer. msg->granted and
- * max_write are set. Returns 0, or the errno to answer: -EINVAL too short, a string
- * without its NUL, a name that is none, a payload shorter than it claims or longer
- * than max_write, no room for the answer; -ENAMETOOLONG; -ENOENT an empty target.
+ * The rest: fixed part, names, extensions, payload, room for the answer. msg->granted,
+ * max_write and minor are set. Returns 0, or the errno to answer: -EINVAL too short, a
+ * string without its NUL, a name that is none, an extension that is none, a payload
+ * shorter than it claims or longer than max_write, no room for the answer;
+ * -ENAMETOOLONG; -ENOENT an empty target; -E2BIG more groups, contexts or bytes of a
+ * label than there is room for.
  */
 int vfi_decode(struct vfi_msg *msg);
+/* One string of the *@left bytes at @c, its NUL included in *@len, to @dst. */
+int vfi_decode_name(const struct vfi_msg *msg, struct vfi_cursor *c, size_t *left,
+		    enum vfi_name_rule rule, char *dst, size_t *len);
 
 /*
  * Hand the decoded request to its op. Returns false: the filesystem has no such op,
@@ -170,6 +190,14 @@ int vfi_decode(struct vfi_msg *msg);
  */
 bool vfi_dispatch(struct vfi_msg *msg, const struct virtiofs_fs_ops *ops, void *session,
 		  struct virtiofs_req *req);
+
+/* ---- extension.c ---- */
+
+/* Whether a header's total_extlen means anything. */
+bool vfi_extensions_have_length(const struct vfi_msg *msg);
+/* Of a VFI_OP_EXT request: @c is behind its names, @before bytes before its @len of
+ * extensions, or before its end where those have no length. */
+int vfi_decode_extensions(struct vfi_msg *msg, struct vfi_cursor *c, size_t before, size_t len);
 
 /* ---- encode.c ---- */
 

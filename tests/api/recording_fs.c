@@ -34,6 +34,24 @@ __attribute__((format(printf, 4, 5))) static void record(struct recording *r, co
 	va_end(args);
 }
 
+/* What came with the request beyond its arguments. */
+static void record_extensions(struct recording *r, const struct virtiofs_req *req)
+{
+	size_t used = strlen(r->line), len;
+	const uint32_t *groups;
+	const char *name;
+	const void *label;
+	uint32_t count;
+
+	groups = virtiofs_req_groups(req, &count);
+	for (uint32_t i = 0; i < count; i++)
+		used += (size_t)snprintf(r->line + used, sizeof(r->line) - used, " group %u",
+					 groups[i]);
+	if (virtiofs_req_security_context(req, &name, &label, &len))
+		snprintf(r->line + used, sizeof(r->line) - used, " %s=%.*s", name, (int)len,
+			 (const char *)label);
+}
+
 static void record_payload(struct recording *r, const struct virtiofs_iov *src)
 {
 	CHECK(src->len <= sizeof(r->payload));
@@ -74,6 +92,7 @@ static const void *body(void)
 			    const struct virtiofs_fuse_##type *in)                    \
 	{                                                                             \
 		record(session, in, sizeof(*in), #op " %" PRIu64, nodeid);            \
+		record_extensions(session, req);                                      \
 		reply;                                                                \
 	}
 #define NAME_OP(op, reply)                                                            \
@@ -88,6 +107,7 @@ static const void *body(void)
 			    const struct virtiofs_fuse_##type *in, const char *name)   \
 	{                                                                              \
 		record(session, in, sizeof(*in), #op " %" PRIu64 " %s", nodeid, name); \
+		record_extensions(session, req);                                       \
 		reply;                                                                 \
 	}
 
@@ -134,6 +154,7 @@ static void do_symlink(void *session, struct virtiofs_req *req, uint64_t parent,
 		       const char *target)
 {
 	record(session, NULL, 0, "symlink %" PRIu64 " %s -> %s", parent, name, target);
+	record_extensions(session, req);
 	virtiofs_reply_entry(req, body());
 }
 
@@ -255,7 +276,8 @@ static int session_begin(void *fs, void **session, struct virtiofs_init *init)
 
 	CHECK(!r->live);
 	r->live = true;
-	init->granted |= VIRTIOFS_FUSE_SETXATTR_EXT;
+	init->granted |= VIRTIOFS_FUSE_SETXATTR_EXT | VIRTIOFS_FUSE_SECURITY_CTX |
+			 VIRTIOFS_FUSE_CREATE_SUPP_GROUP;
 	*session = fs;
 	return 0;
 }

@@ -102,12 +102,15 @@ static void submit(struct sweep *s, const struct pieces *in, const struct pieces
 	assert_int_equal(s->completions, 1);
 }
 
-/* A session that has been granted SETXATTR_EXT. */
+/* A session that has been granted what requests may carry more of. */
 static void mount(struct sweep *s)
 {
-	const struct virtiofs_fuse_init_in init = { .major = 7,
-						    .minor = 45,
-						    .flags = VIRTIOFS_FUSE_SETXATTR_EXT };
+	const struct virtiofs_fuse_init_in init = {
+		.major = 7,
+		.minor = 45,
+		.flags = VIRTIOFS_FUSE_SETXATTR_EXT | VIRTIOFS_FUSE_INIT_EXT,
+		.flags2 = (VIRTIOFS_FUSE_SECURITY_CTX | VIRTIOFS_FUSE_CREATE_SUPP_GROUP) >> 32,
+	};
 	struct pieces in, out;
 	struct raw_request r;
 

@@ -84,6 +84,13 @@ const struct sweep_case sweep_cases[] = {
 	  .call = "mkdir 9 name",
 	  .out_fill = 128,
 	  STRUCT_ANSWER },
+	{ .opcode = VIRTIOFS_FUSE_MKDIR,
+	  .fixed = 8,
+	  TAIL("name\0", 4),
+	  .extensions = true,
+	  .call = "mkdir 9 name group 77 security.x=tag",
+	  .out_fill = 128,
+	  STRUCT_ANSWER },
 	{ .opcode = VIRTIOFS_FUSE_UNLINK,
 	  TAIL("name\0", 4),
 	  .call = "unlink 9 name",
@@ -332,6 +339,14 @@ const struct sweep_case sweep_cases[] = {
 	  .call = "tmpfile 9",
 	  .out_fill = 144,
 	  STRUCT_ANSWER },
+	/* A byte less, and they begin in what is left of the fixed part. */
+	{ .opcode = VIRTIOFS_FUSE_TMPFILE,
+	  .fixed = 16,
+	  NO_NAME,
+	  .extensions = true,
+	  .call = "tmpfile 9 group 77 security.x=tag",
+	  .out_fill = 144,
+	  STRUCT_ANSWER },
 	{ .opcode = VIRTIOFS_FUSE_STATX,
 	  .fixed = 24,
 	  NO_NAME,
@@ -360,6 +375,32 @@ const struct sweep_case sweep_cases[] = {
 
 const size_t sweep_case_count = sizeof(sweep_cases) / sizeof(sweep_cases[0]);
 
+static const struct {
+	struct virtiofs_fuse_ext_header groups_head;
+	struct virtiofs_fuse_supp_groups groups;
+	uint32_t group;
+	struct virtiofs_fuse_secctx_header secctx_head;
+	struct virtiofs_fuse_secctx secctx;
+	char secctx_tail[16];
+} extensions = {
+	.groups_head = { 16, VIRTIOFS_FUSE_EXT_GROUPS },
+	.groups = { 1 },
+	.group = 77,
+	.secctx_head = { 32, 1 },
+	.secctx = { .size = 3 },
+	.secctx_tail = "security.x\0tag\0x",
+};
+
+static void add_extensions(struct raw_request *r)
+{
+	struct virtiofs_fuse_in_header header;
+
+	raw_request_add(r, &extensions, sizeof(extensions));
+	header = raw_request_header(r);
+	header.total_extlen = sizeof(extensions) / 8;
+	raw_request_set_header(r, &header);
+}
+
 void sweep_request(const struct sweep_case *c, struct raw_request *r)
 {
 	unsigned char fixed[128];
@@ -372,6 +413,8 @@ void sweep_request(const struct sweep_case *c, struct raw_request *r)
 	raw_request_init(r, c->opcode, SWEEP_NODE);
 	raw_request_add(r, fixed, c->fixed);
 	raw_request_add(r, c->tail, c->tail_len);
+	if (c->extensions)
+		add_extensions(r);
 }
 
 size_t sweep_room(const struct sweep_case *c)

@@ -30,6 +30,7 @@ struct sweep_case {
 	/* How the op is called for the request that is whole; NULL: no op is. */
 	const char *call;
 	const char *payload; /* what it is given to read */
+	bool extensions;     /* a group and a label stand behind the tail */
 	/* The answer: an error or 0, then bytes of RECORDING_FILL, zeros, and @data. */
 	int error;
 	uint16_t out_fill, out_zero;

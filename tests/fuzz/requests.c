@@ -73,7 +73,9 @@ static void begin(void)
 
 static void mount(void)
 {
-	const struct virtiofs_fuse_init_in init = { .major = 7, .minor = 45, .flags = UINT32_MAX };
+	const struct virtiofs_fuse_init_in init = {
+		.major = 7, .minor = 45, .flags = UINT32_MAX, .flags2 = UINT32_MAX
+	};
 	struct pieces in, out;
 	struct raw_request r;
 

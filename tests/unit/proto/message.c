@@ -28,6 +28,7 @@ void message_init(struct message *m)
 	m->msg.writable_len = m->out.len;
 	m->msg.granted = 0;
 	m->msg.max_write = MESSAGE_MAX_WRITE;
+	m->msg.minor = VIRTIOFS_FUSE_KERNEL_MINOR_VERSION;
 }
 
 void message_free(struct message *m)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The strings of a request, and the extensions behind them. */
+/* The strings of a request. */
 #include "support/test.h"
 
 #include <errno.h>
@@ -162,60 +162,6 @@ static void second_name_has_the_rules_of_the_first(void **state)
 	}
 }
 
-/* ---- Extensions ---- */
-
-static int decode_mkdir_with_extensions(uint16_t extlen, size_t behind)
-{
-	const struct virtiofs_fuse_mkdir_in in = { .mode = 0755 };
-	static const unsigned char extension[64];
-	struct virtiofs_fuse_in_header header;
-	struct raw_request r;
-	struct message m;
-	int err;
-
-	raw_request_init(&r, VIRTIOFS_FUSE_MKDIR, 1);
-	raw_request_add(&r, &in, sizeof(in));
-	raw_request_add_name(&r, "name");
-	raw_request_add(&r, extension, behind);
-	header = raw_request_header(&r);
-	header.total_extlen = extlen;
-	raw_request_set_header(&r, &header);
-	err = message_decode_flat(&m, &r, 16 + 128, 0);
-	message_free(&m);
-	return err;
-}
-
-static void extensions_are_the_tail_and_must_fit(void **state)
-{
-	(void)state;
-	assert_int_equal(decode_mkdir_with_extensions(0, 0), 0);
-	assert_int_equal(decode_mkdir_with_extensions(2, 16), 0);
-	assert_int_equal(decode_mkdir_with_extensions(2, 19), 0);
-	/* They would begin inside the name, inside the fixed part, before the request. */
-	assert_int_equal(decode_mkdir_with_extensions(2, 12), -EINVAL);
-	assert_int_equal(decode_mkdir_with_extensions(1, 0), -EINVAL);
-	assert_int_equal(decode_mkdir_with_extensions(2, 2), -EINVAL);
-	assert_int_equal(decode_mkdir_with_extensions(4, 16), -EINVAL);
-	assert_int_equal(decode_mkdir_with_extensions(UINT16_MAX, 16), -EINVAL);
-}
-
-static void extension_length_is_padding_where_there_can_be_none(void **state)
-{
-	const struct virtiofs_fuse_access_in in = { .mask = 4 };
-	struct virtiofs_fuse_in_header header;
-	struct raw_request r;
-	struct message m;
-
-	(void)state;
-	raw_request_init(&r, VIRTIOFS_FUSE_ACCESS, 1);
-	raw_request_add(&r, &in, sizeof(in));
-	header = raw_request_header(&r);
-	header.total_extlen = UINT16_MAX;
-	raw_request_set_header(&r, &header);
-	assert_int_equal(message_decode_flat(&m, &r, 16, 0), 0);
-	message_free(&m);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,8 +172,6 @@ int main(void)
 		cmocka_unit_test(xattr_name_may_be_anything_but_empty),
 		cmocka_unit_test(symlink_target_is_any_path_up_to_4095_bytes),
 		cmocka_unit_test(second_name_has_the_rules_of_the_first),
-		cmocka_unit_test(extensions_are_the_tail_and_must_fit),
-		cmocka_unit_test(extension_length_is_padding_where_there_can_be_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
