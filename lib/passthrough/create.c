@@ -43,7 +43,7 @@ static int undo_umask(const struct vfi_share *share, const struct virtiofs_req *
 	if (lost == 0 || S_ISLNK(mode) || virtiofs_req_dedicated(req))
 		return 0;
 	if (st->stx_uid != cred->owner || (st->stx_mode & S_IFMT) != (mode & S_IFMT) ||
-	    (st->stx_nlink != 1 && !S_ISDIR(mode)) || has_default_acl(share, dir))
+	    (st->stx_nlink > 1 && !S_ISDIR(mode)) || has_default_acl(share, dir))
 		return 0;
 	/* A file system that knows no such mode keeps the one it gave. */
 	if (fchmodat(share->proc_fd, vfi_fd_name(fd).text, (st->stx_mode & MODE_BITS) | lost, 0))
@@ -157,7 +157,7 @@ void vfi_share_symlink(void *session, struct virtiofs_req *req, uint64_t parent,
 	make(session, req, parent, &what);
 }
 
-/* ---- CREATE ---- */
+/* ---- CREATE and TMPFILE ---- */
 
 /* Where the answer's parts get their room, before there is anything to answer for. */
 struct creation {
@@ -202,11 +202,12 @@ static int hold_created(struct vfi_guest *guest, const struct virtiofs_req *req,
 	return held;
 }
 
+/* Make a file, and have it open. @how: O_CREAT | O_EXCL, or O_TMPFILE in the directory @name. */
 static int create_new(struct vfi_guest *guest, const struct virtiofs_req *req, int dir,
-		      const struct virtiofs_fuse_create_in *in, const char *name,
+		      const struct virtiofs_fuse_create_in *in, int how, const char *name,
 		      struct virtiofs_create_out *out)
 {
-	int flags = vfi_open_flags(in->flags) | O_CREAT | O_EXCL;
+	int flags = vfi_open_flags(in->flags) | how;
 	mode_t mode = in->mode & MODE_BITS;
 	struct creation room;
 	struct vfi_cred cred;
@@ -264,7 +265,7 @@ static int create(struct vfi_guest *guest, const struct virtiofs_req *req, int d
 
 	/* Someone else may create and remove the name as often as he likes: not for ever. */
 	for (int tries = 0; tries < 3; tries++) {
-		err = create_new(guest, req, dir, in, name, out);
+		err = create_new(guest, req, dir, in, O_CREAT | O_EXCL, name, out);
 		if (err != -EEXIST || (in->flags & O_EXCL))
 			return err;
 		err = open_existing(guest, dir, name, in->flags, out);
@@ -286,6 +287,28 @@ void vfi_share_create(void *session, struct virtiofs_req *req, uint64_t parent,
 
 	if (!err) {
 		err = create(guest, req, dir.fd, in, name, &out);
+		vfi_node_close(&dir);
+	}
+	if (err)
+		virtiofs_reply_err(req, err);
+	else
+		virtiofs_reply_create(req, &out);
+}
+
+void vfi_share_tmpfile(void *session, struct virtiofs_req *req, uint64_t parent,
+		       const struct virtiofs_fuse_create_in *in)
+{
+	/* With O_EXCL it never gets a name: the host then refuses a LINK too. */
+	const int how = O_TMPFILE | ((int)in->flags & O_EXCL);
+	struct vfi_guest *guest = session;
+	struct virtiofs_create_out out = {
+		.open.open_flags = vfi_open_answer(guest->share, VFI_HANDLE_FILE),
+	};
+	struct vfi_node dir;
+	int err = vfi_node_open(guest, parent, &dir);
+
+	if (!err) {
+		err = create_new(guest, req, dir.fd, in, how, ".", &out);
 		vfi_node_close(&dir);
 	}
 	if (err)

@@ -52,6 +52,8 @@ static const struct virtiofs_fs_ops ops = {
 	.lseek = vfi_share_lseek,
 	.copy_file_range = vfi_share_copy_file_range,
 	.syncfs = vfi_share_syncfs,
+	.tmpfile = vfi_share_tmpfile,
+	.statx = vfi_share_statx,
 };
 
 /* Fill in what the options leave to us. */

@@ -278,6 +278,10 @@ void vfi_share_readlink(void *session, struct virtiofs_req *req, uint64_t nodeid
 void vfi_share_getattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_getattr_in *in);
 
+/* statx.c */
+void vfi_share_statx(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_statx_in *in);
+
 /* setattr.c */
 void vfi_share_setattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_setattr_in *in);
@@ -293,6 +297,8 @@ void vfi_share_mkdir(void *session, struct virtiofs_req *req, uint64_t parent,
 		     const struct virtiofs_fuse_mkdir_in *in, const char *name);
 void vfi_share_create(void *session, struct virtiofs_req *req, uint64_t parent,
 		      const struct virtiofs_fuse_create_in *in, const char *name);
+void vfi_share_tmpfile(void *session, struct virtiofs_req *req, uint64_t parent,
+		       const struct virtiofs_fuse_create_in *in);
 void vfi_share_link(void *session, struct virtiofs_req *req, uint64_t nodeid, uint64_t newparent,
 		    const char *newname);
 
