@@ -17,9 +17,9 @@ enum { FIRST_BUCKETS = 16 };
 
 /* What an inode is on this host. */
 struct identity {
-	uint64_t dev;
 	uint64_t ino;
-	uint64_t mount;
+	uint32_t dev;
+	uint32_t mount;
 };
 
 static struct vfi_inode_local *local_of(const struct vfi_guest *guest,
@@ -31,10 +31,11 @@ static struct vfi_inode_local *local_of(const struct vfi_guest *guest,
 static struct identity identify(const struct statx *st)
 {
 	struct identity who = {
-		.dev = (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor,
 		.ino = st->stx_ino,
-		/* Linux 5.8; before, one file seen through two mounts is one inode. */
-		.mount = st->stx_mask & STATX_MNT_ID ? st->stx_mnt_id : 0,
+		.dev = st->stx_dev_major << 20 | st->stx_dev_minor,
+		/* An int to the kernel. Linux 5.8; before, one file seen through two mounts
+		 * is one inode. */
+		.mount = st->stx_mask & STATX_MNT_ID ? (uint32_t)st->stx_mnt_id : 0,
 	};
 
 	return who;
@@ -42,7 +43,7 @@ static struct identity identify(const struct statx *st)
 
 static struct identity identity_of(const struct vfi_inode *inode)
 {
-	struct identity who = { inode->dev, inode->ino, inode->mount };
+	struct identity who = { inode->ino, inode->dev, inode->mount };
 
 	return who;
 }
@@ -69,7 +70,7 @@ static uint64_t mix(uint64_t h)
 
 static uint64_t hash(const struct vfi_guest *guest, struct identity who)
 {
-	return mix(mix(mix(guest->seed ^ who.ino) ^ who.dev) ^ who.mount);
+	return mix(mix(guest->seed ^ who.ino) ^ ((uint64_t)who.dev << 32 | who.mount));
 }
 
 /* Shards go by the upper bits of a hash, buckets by the lower. */
@@ -78,50 +79,76 @@ static struct vfi_inode_shard *shard_of(struct vfi_guest *guest, uint64_t h)
 	return &guest->shards[(h >> 32) % VFI_INODE_SHARDS];
 }
 
-static struct vfi_inode **bucket_of(struct vfi_inode_shard *shard, uint64_t h)
+static uint32_t *bucket_of(struct vfi_inode_shard *shard, uint64_t h)
 {
 	return &shard->buckets[h & (shard->size - 1)];
+}
+
+static uint32_t *next_of(struct vfi_guest *guest, uint32_t index)
+{
+	return &local_of(guest, vfi_table_record(&guest->inodes, index))->next;
 }
 
 static struct vfi_inode *search(struct vfi_guest *guest, struct vfi_inode_shard *shard, uint64_t h,
 				struct identity who)
 {
-	struct vfi_inode *inode = *bucket_of(shard, h);
+	for (uint32_t i = *bucket_of(shard, h); i != 0; i = *next_of(guest, i)) {
+		struct vfi_inode *inode = vfi_table_record(&guest->inodes, i);
 
-	while (inode && !is_same(identity_of(inode), who))
-		inode = local_of(guest, inode)->next;
-	return inode;
+		if (is_same(identity_of(inode), who))
+			return inode;
+	}
+	return NULL;
 }
 
-/* Where there are more inodes than buckets, double them; without memory chains get longer. */
+/* Where chains get longer than two, double the buckets; without memory let them. */
 static void maybe_grow(struct vfi_guest *guest, struct vfi_inode_shard *shard)
 {
-	struct vfi_inode **old = shard->buckets;
+	uint32_t *old = shard->buckets;
 	uint32_t old_size = shard->size;
-	struct vfi_inode **buckets;
+	uint32_t *buckets;
 
-	if (shard->count <= old_size || old_size > UINT32_MAX / 2)
+	if (shard->count / 2 <= old_size || old_size > UINT32_MAX / 2)
 		return;
-	buckets = vfi_alloc_array(&guest->share->env, (size_t)old_size * 2,
-				  sizeof(struct vfi_inode *));
+	buckets = vfi_alloc_array(&guest->share->env, (size_t)old_size * 2, sizeof(*buckets));
 	if (!buckets)
 		return;
 	shard->buckets = buckets;
 	shard->size = old_size * 2;
 	for (uint32_t i = 0; i < old_size; i++) {
-		struct vfi_inode *inode = old[i];
+		uint32_t index = old[i];
 
-		while (inode) {
-			struct vfi_inode *next = local_of(guest, inode)->next;
-			struct vfi_inode **bucket =
-				bucket_of(shard, hash(guest, identity_of(inode)));
+		while (index != 0) {
+			struct vfi_inode *inode = vfi_table_record(&guest->inodes, index);
+			uint32_t *bucket = bucket_of(shard, hash(guest, identity_of(inode)));
+			uint32_t next = *next_of(guest, index);
 
-			local_of(guest, inode)->next = *bucket;
-			*bucket = inode;
-			inode = next;
+			*next_of(guest, index) = *bucket;
+			*bucket = index;
+			index = next;
 		}
 	}
-	vfi_free(&guest->share->env, old, old_size * sizeof(struct vfi_inode *));
+	vfi_free(&guest->share->env, old, old_size * sizeof(*old));
+}
+
+static void link_inode(struct vfi_guest *guest, struct vfi_inode_shard *shard,
+		       struct vfi_inode *inode, uint64_t h)
+{
+	shard->count++;
+	maybe_grow(guest, shard);
+	local_of(guest, inode)->next = *bucket_of(shard, h);
+	*bucket_of(shard, h) = inode->head.index;
+}
+
+static void unlink_inode(struct vfi_guest *guest, struct vfi_inode_shard *shard,
+			 struct vfi_inode *inode, uint64_t h)
+{
+	uint32_t *link = bucket_of(shard, h);
+
+	while (*link != inode->head.index)
+		link = next_of(guest, *link);
+	*link = local_of(guest, inode)->next;
+	shard->count--;
 }
 
 /* The last that held an inode the guest does not know any more has put it. */
@@ -137,8 +164,7 @@ static void released(void *arg, void *record, void *local)
 
 static int init_shard(struct vfi_guest *guest, struct vfi_inode_shard *shard)
 {
-	shard->buckets =
-		vfi_alloc_array(&guest->share->env, FIRST_BUCKETS, sizeof(struct vfi_inode *));
+	shard->buckets = vfi_alloc_array(&guest->share->env, FIRST_BUCKETS, sizeof(uint32_t));
 	if (!shard->buckets)
 		return -ENOMEM;
 	shard->size = FIRST_BUCKETS;
@@ -154,8 +180,7 @@ static void destroy_shards(struct vfi_guest *guest)
 		if (!shard->buckets)
 			continue;
 		pthread_mutex_destroy(&shard->lock);
-		vfi_free(&guest->share->env, shard->buckets,
-			 shard->size * sizeof(struct vfi_inode *));
+		vfi_free(&guest->share->env, shard->buckets, shard->size * sizeof(uint32_t));
 	}
 }
 
@@ -292,10 +317,7 @@ uint64_t vfi_inode_add(struct vfi_guest *guest, struct vfi_inode *room, int fd,
 		inode->lookups++;
 		id = vfi_table_id(inode);
 	} else {
-		shard->count++;
-		maybe_grow(guest, shard);
-		local_of(guest, room)->next = *bucket_of(shard, h);
-		*bucket_of(shard, h) = room;
+		link_inode(guest, shard, room, h);
 		id = vfi_table_publish(&guest->inodes, room);
 	}
 	pthread_mutex_unlock(&shard->lock);
@@ -304,17 +326,6 @@ uint64_t vfi_inode_add(struct vfi_guest *guest, struct vfi_inode *room, int fd,
 		vfi_inode_cancel(guest, room);
 	}
 	return id;
-}
-
-static void unlink_inode(struct vfi_guest *guest, struct vfi_inode_shard *shard,
-			 struct vfi_inode *inode, uint64_t h)
-{
-	struct vfi_inode **link = bucket_of(shard, h);
-
-	while (*link != inode)
-		link = &local_of(guest, *link)->next;
-	*link = local_of(guest, inode)->next;
-	shard->count--;
 }
 
 void vfi_inode_forget(struct vfi_guest *guest, uint64_t nodeid, uint64_t n)

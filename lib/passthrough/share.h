@@ -62,8 +62,8 @@ enum { VFI_INODE_SHARDS = 64 };
 struct vfi_inode_shard {
 	pthread_mutex_t lock; /* protects what is below, and the chains and lookups of its inodes */
 	uint32_t count;
-	uint32_t size; /* buckets, a power of two */
-	struct vfi_inode **buckets;
+	uint32_t size;	   /* buckets, a power of two */
+	uint32_t *buckets; /* the index of the first inode; 0: none */
 };
 
 struct vfi_guest {
@@ -79,9 +79,9 @@ struct vfi_guest {
 struct vfi_inode {
 	struct vfi_record head;
 	/* Who it is. The descriptor keeps these numbers from being used again. */
-	uint64_t dev;
 	uint64_t ino;
-	uint64_t mount;
+	uint32_t dev; /* as the kernel has it: 12 bits major, 20 bits minor */
+	uint32_t mount;
 	uint64_t born; /* time of birth, nanoseconds; 0: the file system has none */
 	uint64_t lookups;
 	uint32_t type; /* S_IFMT of its mode: never changes */
@@ -90,9 +90,10 @@ struct vfi_inode {
 
 struct vfi_inode_local {
 	struct vfi_local head;
-	struct vfi_inode *next; /* in its bucket */
-	int fd;			/* O_PATH */
-	uint32_t fresh;		/* of a directory, for vfi_lookup() */
+	uint32_t next;	/* in its bucket: an index; 0: it is the last */
+	int fd;		/* O_PATH */
+	uint32_t fresh; /* of a directory, for vfi_lookup() */
+	uint32_t pad;
 };
 
 int vfi_inodes_init(struct vfi_guest *guest);
