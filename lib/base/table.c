@@ -194,25 +194,50 @@ void vfi_table_cancel(struct vfi_table *table, void *record)
 	give_index(table, ((struct vfi_record *)record)->index);
 }
 
+/* Hold what is published at an index below used. */
+static struct vfi_record *hold(struct vfi_table *table, uint32_t index)
+{
+	struct vfi_local *local = local_at(table, index);
+	uint32_t refs = __atomic_load_n(&local->refs, __ATOMIC_RELAXED);
+
+	do {
+		if (refs == 0)
+			return NULL;
+		/* Sequentially consistent for vfi_table_is_idle(). */
+	} while (!__atomic_compare_exchange_n(&local->refs, &refs, refs + 1, true, __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
+	return record_at(table, index);
+}
+
+static bool was_used(const struct vfi_table *table, uint32_t index)
+{
+	return index >= FIRST_INDEX && index < __atomic_load_n(&table->used, __ATOMIC_ACQUIRE);
+}
+
+void *vfi_table_hold(struct vfi_table *table, uint32_t index)
+{
+	struct vfi_record *record = was_used(table, index) ? hold(table, index) : NULL;
+
+	/* Removed, and held by others still. */
+	if (record && __atomic_load_n(&record->id, __ATOMIC_ACQUIRE) == 0) {
+		vfi_table_put(table, record);
+		return NULL;
+	}
+	return record;
+}
+
 void *vfi_table_get(struct vfi_table *table, uint64_t id)
 {
 	uint32_t index = (uint32_t)id;
 	struct vfi_record *record;
-	struct vfi_local *local;
-	uint32_t refs;
 
-	if (index < FIRST_INDEX || index >= __atomic_load_n(&table->used, __ATOMIC_ACQUIRE))
+	if (!was_used(table, index))
 		return NULL;
-	record = record_at(table, index);
-	local = local_at(table, index);
-	if (__atomic_load_n(&record->id, __ATOMIC_RELAXED) != id)
+	if (__atomic_load_n(&record_at(table, index)->id, __ATOMIC_RELAXED) != id)
 		return NULL;
-	refs = __atomic_load_n(&local->refs, __ATOMIC_RELAXED);
-	do {
-		if (refs == 0)
-			return NULL;
-	} while (!__atomic_compare_exchange_n(&local->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE,
-					      __ATOMIC_RELAXED));
+	record = hold(table, index);
+	if (!record)
+		return NULL;
 	/* Held, it cannot become another's; but it may have since the first look. */
 	if (__atomic_load_n(&record->id, __ATOMIC_ACQUIRE) != id) {
 		vfi_table_put(table, record);

@@ -78,6 +78,8 @@ void vfi_table_cancel(struct vfi_table *table, void *record);
 
 /* The record of an id, held until vfi_table_put(); NULL: no such id. */
 void *vfi_table_get(struct vfi_table *table, uint64_t id);
+/* The same of an index, whatever its id; NULL: none is published there. */
+void *vfi_table_hold(struct vfi_table *table, uint32_t index);
 void vfi_table_put(struct vfi_table *table, void *record);
 /*
  * Have get() find it no more. The caller holds it (and puts it afterwards).
@@ -85,12 +87,32 @@ void vfi_table_put(struct vfi_table *table, void *record);
  */
 bool vfi_table_remove(struct vfi_table *table, void *record);
 
+/* The record at an index that was allocated. */
+static inline void *vfi_table_record(const struct vfi_table *table, uint32_t index)
+{
+	return table->records + (size_t)index * table->options.record_size;
+}
+
 /* The other half of a record. */
 static inline void *vfi_table_local(const struct vfi_table *table, const void *record)
 {
 	const struct vfi_record *head = record;
 
 	return table->locals + (size_t)head->index * table->options.local_size;
+}
+
+/*
+ * Whether nobody but the caller, who holds it, holds a record that is published.
+ * Others may get it a moment later; what they do then comes after what the caller
+ * did before (sequential consistency), so that one of both sees the other.
+ */
+static inline bool vfi_table_is_idle(const struct vfi_table *table, const void *record)
+{
+	const struct vfi_record *head = record;
+	const struct vfi_local *local = vfi_table_local(table, record);
+
+	return __atomic_load_n(&head->id, __ATOMIC_SEQ_CST) != 0 &&
+	       __atomic_load_n(&local->refs, __ATOMIC_SEQ_CST) == 2;
 }
 
 /* How many records are allocated. Thread: any. */

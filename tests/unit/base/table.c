@@ -152,6 +152,33 @@ static void record_in_use_is_released_by_the_last_put(void **state)
 	assert_int_equal(f.released, 1);
 }
 
+static void index_is_held_while_something_is_published_there(void **state)
+{
+	struct fixture f;
+	uint64_t id;
+	void *one, *two;
+
+	(void)state;
+	setup(&f, 4);
+	assert_null(vfi_table_hold(&f.table, 0));
+	assert_null(vfi_table_hold(&f.table, 1));
+	assert_null(vfi_table_hold(&f.table, UINT32_MAX));
+	id = add(&f, 5);
+	one = vfi_table_hold(&f.table, (uint32_t)id);
+	assert_ptr_equal(one, vfi_table_record(&f.table, (uint32_t)id));
+	assert_true(vfi_table_is_idle(&f.table, one));
+	two = vfi_table_get(&f.table, id);
+	assert_false(vfi_table_is_idle(&f.table, one));
+	vfi_table_put(&f.table, two);
+	assert_true(vfi_table_is_idle(&f.table, one));
+	assert_true(vfi_table_remove(&f.table, one));
+	assert_false(vfi_table_is_idle(&f.table, one));
+	assert_null(vfi_table_hold(&f.table, (uint32_t)id));
+	vfi_table_put(&f.table, one);
+	assert_int_equal(f.released, 1);
+	vfi_table_destroy(&f.table);
+}
+
 static void unpublished_record_is_invisible_and_can_be_cancelled(void **state)
 {
 	struct fixture f;
@@ -358,6 +385,7 @@ int main(void)
 		cmocka_unit_test(record_is_found_by_its_id_with_its_local),
 		cmocka_unit_test(id_of_a_removed_record_never_finds_its_successor),
 		cmocka_unit_test(record_in_use_is_released_by_the_last_put),
+		cmocka_unit_test(index_is_held_while_something_is_published_there),
 		cmocka_unit_test(unpublished_record_is_invisible_and_can_be_cancelled),
 		cmocka_unit_test(reused_record_is_zero_behind_its_head),
 		cmocka_unit_test(full_table_says_so_and_takes_again_after_a_removal),
