@@ -235,10 +235,12 @@ VIRTIOFS_API const struct virtiofs_fuse_in_header *virtiofs_req_header(
 	const struct virtiofs_req *req);
 /* The flags INIT granted this session: flags | flags2 << 32. */
 VIRTIOFS_API uint64_t virtiofs_req_granted(const struct virtiofs_req *req);
+/* Groups one request may come with. Linux sends one; it is room in each request. */
+#define VIRTIOFS_REQ_GROUPS_MAX 32u
 /*
  * Supplementary groups of the user, where CREATE_SUPP_GROUP was granted and a request
- * makes a file: as many as matter for it, which is none or the directory's own. At
- * most 32. Valid until the reply.
+ * makes a file: as many as matter for it, which is none or the directory's own. Valid
+ * until the reply.
  */
 VIRTIOFS_API const uint32_t *virtiofs_req_groups(const struct virtiofs_req *req, uint32_t *count);
 /*

@@ -11,29 +11,51 @@ enum { PERMISSIONS = 0777, MODE_BITS = 07777 };
 /* What MKNOD, MKDIR and SYMLINK make. */
 struct making {
 	const char *name;
-	mode_t mode; /* with its type */
+	mode_t mode;  /* with its type */
+	mode_t umask; /* of the guest's user, where it is not taken off already */
 	dev_t rdev;
 	const char *target; /* of a symbolic link alone */
 };
 
-/* Whether @dir passes an ACL on to what is created in it. Where it cannot be told: yes. */
-static bool has_default_acl(const struct vfi_share *share, int dir)
+/* Whether @dir passes an ACL on to what is created in it; @unknown where it cannot be told. */
+static bool has_default_acl(const struct vfi_share *share, int dir, bool unknown)
 {
 	int fd = vfi_path_reopen(share, dir, S_IFDIR, O_RDONLY);
 	bool found;
 
 	if (fd < 0)
-		return true;
+		return unknown;
 	found = fgetxattr(fd, "system.posix_acl_default", NULL, 0) > 0;
 	close(fd);
 	return found;
 }
 
+/* The umask that is left to us: with DONT_MASK the guest's kernel has not applied it. */
+static mode_t left_umask(const struct virtiofs_req *req, uint32_t umask)
+{
+	return virtiofs_req_granted(req) & VIRTIOFS_FUSE_DONT_MASK ? umask & PERMISSIONS : 0;
+}
+
 /*
- * The guest's kernel has applied its user's umask to @mode already; this
- * process's has come on top, where it is not 0. Give back what that took, but not
- * what the directory's default ACL did, under which no umask counts. @fd is what
- * the name leads to: what it was not just made by us is left alone.
+ * Apply @umask as the host's kernel does, which has it for nothing where the directory
+ * has a default ACL. On a thread with a umask of its own that kernel can do it itself:
+ * returns what it is to be told; elsewhere @mode is changed.
+ */
+static mode_t apply_umask(const struct vfi_share *share, const struct virtiofs_req *req, int dir,
+			  mode_t umask, mode_t *mode)
+{
+	if (umask == 0 || virtiofs_req_dedicated(req))
+		return umask;
+	/* When in doubt, too few bits rather than too many. */
+	if (!has_default_acl(share, dir, false))
+		*mode &= ~umask;
+	return 0;
+}
+
+/*
+ * @mode is what is left behind the guest user's umask; this process's has come on top, where it is
+ * not 0. Give back what that took, but not what the directory's default ACL did, under which no
+ * umask counts. @fd is what the name leads to: what it was not just made by us is left alone.
  */
 static int undo_umask(const struct vfi_share *share, const struct virtiofs_req *req,
 		      const struct vfi_cred *cred, int dir, int fd, mode_t mode, struct statx *st)
@@ -43,7 +65,7 @@ static int undo_umask(const struct vfi_share *share, const struct virtiofs_req *
 	if (lost == 0 || S_ISLNK(mode) || virtiofs_req_dedicated(req))
 		return 0;
 	if (st->stx_uid != cred->owner || (st->stx_mode & S_IFMT) != (mode & S_IFMT) ||
-	    (st->stx_nlink > 1 && !S_ISDIR(mode)) || has_default_acl(share, dir))
+	    (st->stx_nlink > 1 && !S_ISDIR(mode)) || has_default_acl(share, dir, true))
 		return 0;
 	/* A file system that knows no such mode keeps the one it gave. */
 	if (fchmodat(share->proc_fd, vfi_fd_name(fd).text, (st->stx_mode & MODE_BITS) | lost, 0))
@@ -51,16 +73,16 @@ static int undo_umask(const struct vfi_share *share, const struct virtiofs_req *
 	return vfi_path_stat(fd, "", st);
 }
 
-static int make_node(int dir, const struct making *what)
+static int make_node(int dir, const struct making *what, mode_t mode)
 {
 	int err;
 
 	if (what->target)
 		err = symlinkat(what->target, dir, what->name);
-	else if (S_ISDIR(what->mode))
-		err = mkdirat(dir, what->name, what->mode & MODE_BITS);
+	else if (S_ISDIR(mode))
+		err = mkdirat(dir, what->name, mode & MODE_BITS);
 	else
-		err = mknodat(dir, what->name, what->mode, what->rdev);
+		err = mknodat(dir, what->name, mode, what->rdev);
 	return err ? -errno : 0;
 }
 
@@ -68,13 +90,15 @@ static int make_node(int dir, const struct making *what)
 static int make_held(struct vfi_guest *guest, const struct virtiofs_req *req, int dir,
 		     const struct making *what, struct statx *st)
 {
+	mode_t mode = what->mode;
+	mode_t mask = apply_umask(guest->share, req, dir, what->umask, &mode);
 	struct vfi_cred cred;
 	int fd, err;
 
-	err = vfi_cred_enter(&cred, guest->share, virtiofs_req_header(req));
+	err = vfi_cred_enter(&cred, guest->share, req, mask);
 	if (err)
 		return err;
-	err = make_node(dir, what);
+	err = make_node(dir, what, mode);
 	vfi_cred_leave(&cred);
 	if (err)
 		return err;
@@ -83,7 +107,7 @@ static int make_held(struct vfi_guest *guest, const struct virtiofs_req *req, in
 		return fd;
 	err = vfi_path_stat(fd, "", st);
 	if (!err)
-		err = undo_umask(guest->share, req, &cred, dir, fd, what->mode, st);
+		err = undo_umask(guest->share, req, &cred, dir, fd, mode, st);
 	if (err) {
 		close(fd);
 		return err;
@@ -130,7 +154,12 @@ static void make(struct vfi_guest *guest, struct virtiofs_req *req, uint64_t par
 void vfi_share_mknod(void *session, struct virtiofs_req *req, uint64_t parent,
 		     const struct virtiofs_fuse_mknod_in *in, const char *name)
 {
-	struct making what = { .name = name, .mode = in->mode, .rdev = in->rdev };
+	struct making what = {
+		.name = name,
+		.mode = in->mode,
+		.umask = left_umask(req, in->umask),
+		.rdev = in->rdev,
+	};
 
 	/* mknod(2) takes no type for a regular file, and never makes these two. */
 	if ((in->mode & S_IFMT) == 0)
@@ -144,7 +173,11 @@ void vfi_share_mknod(void *session, struct virtiofs_req *req, uint64_t parent,
 void vfi_share_mkdir(void *session, struct virtiofs_req *req, uint64_t parent,
 		     const struct virtiofs_fuse_mkdir_in *in, const char *name)
 {
-	struct making what = { .name = name, .mode = (in->mode & MODE_BITS) | S_IFDIR };
+	struct making what = {
+		.name = name,
+		.mode = (in->mode & MODE_BITS) | S_IFDIR,
+		.umask = left_umask(req, in->umask),
+	};
 
 	make(session, req, parent, &what);
 }
@@ -208,7 +241,7 @@ static int create_new(struct vfi_guest *guest, const struct virtiofs_req *req, i
 		      struct virtiofs_create_out *out)
 {
 	int flags = vfi_open_flags(in->flags) | how;
-	mode_t mode = in->mode & MODE_BITS;
+	mode_t mode = in->mode & MODE_BITS, mask;
 	struct creation room;
 	struct vfi_cred cred;
 	struct statx st;
@@ -217,7 +250,8 @@ static int create_new(struct vfi_guest *guest, const struct virtiofs_req *req, i
 	err = reserve(guest, &room);
 	if (err)
 		return err;
-	err = vfi_cred_enter(&cred, guest->share, virtiofs_req_header(req));
+	mask = apply_umask(guest->share, req, dir, left_umask(req, in->umask), &mode);
+	err = vfi_cred_enter(&cred, guest->share, req, mask);
 	if (err) {
 		cancel(guest, &room);
 		return err;

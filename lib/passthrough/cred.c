@@ -5,13 +5,15 @@
  * ids of the calling thread, so these are changed for the one system call.
  *
  * Raw system calls: glibc's functions of these names change every thread of the
- * process. Supplementary groups are dropped, or they would vouch for S_ISGID in
- * directories of groups that the guest's user is not in (CVE-2022-0358).
+ * process. Supplementary groups become those the guest sent, none most often: this
+ * thread's own would vouch for S_ISGID in directories of groups that the guest's user
+ * is not in (CVE-2022-0358).
  */
 #include "passthrough/share.h"
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -50,25 +52,29 @@ static void free_groups(struct vfi_cred *cred)
 		vfi_free(&cred->share->env, cred->groups, cred->group_count * sizeof(uint32_t));
 }
 
+static bool is_itself(const struct vfi_cred *cred, const struct vfi_user *user)
+{
+	return user->uid == cred->uid[1] && user->gid == cred->gid[1];
+}
+
 /* What there is to be changed, and what changes with it. */
-static int save(struct vfi_cred *cred, uint32_t uid, uint32_t gid)
+static int save(struct vfi_cred *cred, const struct vfi_user *user)
 {
 	struct __user_cap_header_struct header = cap_header();
 
 	if (syscall(SYS_getresgid, &cred->gid[0], &cred->gid[1], &cred->gid[2]))
 		return -errno;
-	if (uid != cred->uid[1] && syscall(SYS_capget, &header, cred->caps))
+	if (user->uid != cred->uid[1] && syscall(SYS_capget, &header, cred->caps))
 		return -errno;
-	if ((uid != cred->uid[1] || gid != cred->gid[1]) &&
-	    prctl(PR_GET_PDEATHSIG, &cred->death_signal))
+	if (!is_itself(cred, user) && prctl(PR_GET_PDEATHSIG, &cred->death_signal))
 		return -errno;
 	return save_groups(cred);
 }
 
 /*
  * Without its uid of 0 the thread loses all effective capabilities. One is taken
- * back: the guest's kernel has checked the directory's permissions, and knows the
- * user's groups, which are dropped here.
+ * back: the guest's kernel has checked the directory's permissions, and knows all of
+ * the user's groups, of which it sends the directory's alone, and only newer ones do.
  */
 static int limit_caps(struct vfi_cred *cred)
 {
@@ -107,21 +113,34 @@ static void restore_dumpable(const struct vfi_cred *cred)
 	pthread_mutex_unlock(&share->dumpable_lock);
 }
 
-static int change(struct vfi_cred *cred, uint32_t uid, uint32_t gid)
+static int change_groups(struct vfi_cred *cred, const struct vfi_user *user)
 {
-	if (cred->group_count != 0) {
-		if (syscall(SYS_setgroups, 0, NULL))
-			return -errno;
-		cred->changed |= VFI_CRED_GROUPS;
+	if (cred->group_count == user->group_count &&
+	    memcmp(cred->groups, user->groups, user->group_count * sizeof(uint32_t)) == 0)
+		return 0;
+	if (syscall(SYS_setgroups, user->group_count, user->groups)) {
+		/* A user namespace may forbid it for good: who creates as himself does so with
+		 * the groups he has, and others not at all. */
+		return errno == EPERM && is_itself(cred, user) ? 0 : -errno;
 	}
+	cred->changed |= VFI_CRED_GROUPS;
+	return 0;
+}
+
+static int change(struct vfi_cred *cred, const struct vfi_user *user)
+{
+	int err = change_groups(cred, user);
+
+	if (err)
+		return err;
 	/* The saved id keeps the way back open. */
-	if (gid != cred->gid[1]) {
-		if (syscall(SYS_setresgid, KEEP, gid, cred->gid[1]))
+	if (user->gid != cred->gid[1]) {
+		if (syscall(SYS_setresgid, KEEP, user->gid, cred->gid[1]))
 			return -errno;
 		cred->changed |= VFI_CRED_GID;
 	}
-	if (uid != cred->uid[1]) {
-		if (syscall(SYS_setresuid, KEEP, uid, cred->uid[1]))
+	if (user->uid != cred->uid[1]) {
+		if (syscall(SYS_setresuid, KEEP, user->uid, cred->uid[1]))
 			return -errno;
 		cred->changed |= VFI_CRED_UID;
 		return limit_caps(cred);
@@ -129,15 +148,44 @@ static int change(struct vfi_cred *cred, uint32_t uid, uint32_t gid)
 	return 0;
 }
 
-int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share,
-		   const struct virtiofs_fuse_in_header *in)
+static int get_user(const struct virtiofs_req *req, struct vfi_user *user)
 {
+	const struct virtiofs_fuse_in_header *in = virtiofs_req_header(req);
+	const uint32_t *groups = virtiofs_req_groups(req, &user->group_count);
+
+	/* That would be "keep", and create as root. */
+	if (in->uid == KEEP || in->gid == KEEP)
+		return -EOVERFLOW;
+	user->uid = in->uid;
+	user->gid = in->gid;
+	memcpy(user->groups, groups, user->group_count * sizeof(*groups));
+	return 0;
+}
+
+static int enter_as(struct vfi_cred *cred, const struct vfi_user *user)
+{
+	int err = save(cred, user);
+
+	if (!err && !is_itself(cred, user))
+		note_dumpable(cred);
+	if (!err)
+		err = change(cred, user);
+	if (!err)
+		cred->owner = user->uid;
+	return err;
+}
+
+int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share, const struct virtiofs_req *req,
+		   mode_t mask)
+{
+	struct vfi_user user;
 	int err;
 
 	cred->share = share;
 	cred->changed = 0;
 	cred->switched = false;
 	cred->death_signal = 0;
+	cred->group_count = 0;
 	cred->groups = cred->few_groups;
 	if (__atomic_load_n(&share->no_creation, __ATOMIC_RELAXED))
 		return -EIO;
@@ -145,21 +193,20 @@ int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share,
 		return -errno;
 	cred->owner = cred->uid[1];
 	/* Who is not root creates as himself. */
-	if (cred->uid[1] != 0)
-		return 0;
-	/* That would be "keep", and create as root. */
-	if (in->uid == KEEP || in->gid == KEEP)
-		return -EOVERFLOW;
-	err = save(cred, in->uid, in->gid);
-	if (!err && (in->uid != cred->uid[1] || in->gid != cred->gid[1]))
-		note_dumpable(cred);
-	if (!err)
-		err = change(cred, in->uid, in->gid);
-	if (err) {
-		vfi_cred_leave(cred);
-		return err;
+	if (cred->uid[1] == 0) {
+		err = get_user(req, &user);
+		if (err)
+			return err;
+		err = enter_as(cred, &user);
+		if (err) {
+			vfi_cred_leave(cred);
+			return err;
+		}
 	}
-	cred->owner = in->uid;
+	if (mask) {
+		cred->umask = umask(mask);
+		cred->changed |= VFI_CRED_UMASK;
+	}
 	return 0;
 }
 
@@ -169,6 +216,8 @@ static bool restore(struct vfi_cred *cred)
 	struct __user_cap_header_struct header = cap_header();
 	bool ok = true;
 
+	if (cred->changed & VFI_CRED_UMASK)
+		umask(cred->umask);
 	if (cred->changed & VFI_CRED_UID) {
 		ok &= !syscall(SYS_setresuid, KEEP, cred->uid[1], cred->uid[2]);
 		ok &= !syscall(SYS_capset, &header, cred->caps);
@@ -178,7 +227,7 @@ static bool restore(struct vfi_cred *cred)
 	if (cred->changed & VFI_CRED_GROUPS)
 		ok &= !syscall(SYS_setgroups, cred->group_count, cred->groups);
 	/* A change of ids clears it. */
-	if (cred->changed && cred->death_signal)
+	if (cred->switched && cred->death_signal)
 		ok &= !prctl(PR_SET_PDEATHSIG, cred->death_signal);
 	return ok;
 }

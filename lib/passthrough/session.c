@@ -9,7 +9,8 @@
 /* What is granted beyond what holds for any filesystem, if the guest offers it. */
 static uint64_t granted_flags(const struct vfi_share *share)
 {
-	uint64_t flags = VIRTIOFS_FUSE_ATOMIC_O_TRUNC | VIRTIOFS_FUSE_ASYNC_DIO;
+	uint64_t flags = VIRTIOFS_FUSE_ATOMIC_O_TRUNC | VIRTIOFS_FUSE_ASYNC_DIO |
+			 VIRTIOFS_FUSE_CREATE_SUPP_GROUP;
 
 	/* Where nobody else changes files, a new mtime is the guest's own doing. */
 	if (share->cache != VIRTIOFS_CACHE_ALWAYS)

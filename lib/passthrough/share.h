@@ -238,7 +238,15 @@ int vfi_open_node(const struct vfi_node *node, enum vfi_handle_kind kind, uint32
 
 /* ---- cred.c ---- */
 
-enum { VFI_CRED_GROUPS = 1, VFI_CRED_GID = 2, VFI_CRED_UID = 4 };
+enum { VFI_CRED_GROUPS = 1, VFI_CRED_GID = 2, VFI_CRED_UID = 4, VFI_CRED_UMASK = 8 };
+
+/* The user that a request is made for. */
+struct vfi_user {
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t group_count; /* supplementary ones */
+	uint32_t groups[VIRTIOFS_REQ_GROUPS_MAX];
+};
 
 /*
  * The calling thread in the name of a guest's user: begun with enter before the
@@ -252,16 +260,22 @@ struct vfi_cred {
 	uint32_t gid[3];
 	struct __user_cap_data_struct caps[2];
 	int death_signal;
+	mode_t umask;
 	bool switched; /* counted in the share */
 	size_t group_count;
 	uint32_t *groups; /* few_groups, or allocated */
 	uint32_t few_groups[64];
 };
 
-/* Errors: -EIO a thread's ids could not be restored once; -EOVERFLOW no valid id; what the
- * system calls return. Then nothing has changed, and leave must not be called. */
-int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share,
-		   const struct virtiofs_fuse_in_header *in);
+/*
+ * @mask: what the host's kernel is to take off the modes of what is created, by its own
+ * rule (none where the directory has a default ACL); only on a thread that has a umask of
+ * its own: virtiofs_req_dedicated().
+ * Errors: -EIO a thread's ids could not be restored once; -EOVERFLOW no valid id; what the
+ * system calls return. Then nothing has changed, and leave must not be called.
+ */
+int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share, const struct virtiofs_req *req,
+		   mode_t mask);
 void vfi_cred_leave(struct vfi_cred *cred);
 
 /* ---- The operations, each in the file its comment names ---- */

@@ -32,7 +32,7 @@ static int decode_groups(struct vfi_msg *msg, struct vfi_cursor *c, size_t len)
 
 	if (msg->group_count || len < sizeof(head) || !vfi_cursor_read(c, &head, sizeof(head)))
 		return -EINVAL;
-	if (head.nr_groups > VFI_GROUPS_MAX)
+	if (head.nr_groups > VIRTIOFS_REQ_GROUPS_MAX)
 		return -E2BIG;
 	len -= sizeof(head);
 	if (head.nr_groups > len / sizeof(msg->groups[0]) ||

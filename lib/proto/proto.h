@@ -24,8 +24,6 @@ enum {
 	VFI_OPCODES = 54,	   /* slots of the opcode table: 0 to COPY_FILE_RANGE_64 */
 	VFI_SPARE_IOV = 2,	   /* iovecs more than the chain's, for splitting at payload */
 	VFI_MINOR_EXT_HEADER = 38, /* protocol 7.38 gave extensions a length and types */
-	/* Linux sends at most one group, the directory's. */
-	VFI_GROUPS_MAX = 32,
 	/* A page: what Linux takes of a process as the label of what it makes next. */
 	VFI_LABEL_MAX = 4096,
 	VFI_SECCTX_SIZE = VFI_NAME_MAX + 1 + VFI_LABEL_MAX,
@@ -152,7 +150,7 @@ struct vfi_msg {
 	const char
 		*secctx_name; /* of the attribute that is to hold the label; NULL: none was sent */
 	const char *label;
-	uint32_t groups[VFI_GROUPS_MAX];
+	uint32_t groups[VIRTIOFS_REQ_GROUPS_MAX];
 	char names[VFI_NAMES_SIZE];   /* what name[] points into */
 	char secctx[VFI_SECCTX_SIZE]; /* what secctx_name and label point into */
 };

@@ -68,6 +68,23 @@ uint64_t virtiofs_req_granted(const struct virtiofs_req *req)
 	return req->granted;
 }
 
+const uint32_t *virtiofs_req_groups(const struct virtiofs_req *req, uint32_t *count)
+{
+	*count = req->group_count;
+	return req->groups;
+}
+
+bool virtiofs_req_security_context(const struct virtiofs_req *req, const char **name,
+				   const void **label, size_t *len)
+{
+	if (!req->label_name)
+		return false;
+	*name = req->label_name;
+	*label = req->label;
+	*len = strlen(req->label);
+	return true;
+}
+
 bool virtiofs_req_dedicated(const struct virtiofs_req *req)
 {
 	return req->dedicated && !req->offloaded;

@@ -22,6 +22,10 @@ struct virtiofs_fs {
 struct virtiofs_req {
 	struct virtiofs_fuse_in_header in; /* uid and gid are the test's to set */
 	uint64_t granted;
+	uint32_t group_count; /* extensions: none, unless the test sets them */
+	uint32_t groups[VIRTIOFS_REQ_GROUPS_MAX];
+	const char *label_name;
+	const char *label;
 	bool dedicated;
 	bool offload; /* take the op away once, as a thread pool would */
 	bool offloaded;

@@ -268,7 +268,11 @@ void become(struct guest *g, uint32_t uid, uint32_t gid)
 int do_create(struct guest *g, uint64_t parent, const char *name, uint32_t flags, uint32_t mode,
 	      struct virtiofs_create_out *out)
 {
-	const struct virtiofs_fuse_create_in in = { .flags = flags, .mode = mode };
+	const struct virtiofs_fuse_create_in in = {
+		.flags = flags,
+		.mode = mode,
+		.umask = g->umask,
+	};
 
 	g->ops->create(g->session, fake_req(&g->req), parent, &in, name);
 	return fake_reply_body(&g->req, out, sizeof(*out));
@@ -277,7 +281,7 @@ int do_create(struct guest *g, uint64_t parent, const char *name, uint32_t flags
 int do_mkdir(struct guest *g, uint64_t parent, const char *name, uint32_t mode,
 	     struct virtiofs_fuse_entry_out *out)
 {
-	const struct virtiofs_fuse_mkdir_in in = { .mode = mode };
+	const struct virtiofs_fuse_mkdir_in in = { .mode = mode, .umask = g->umask };
 
 	g->ops->mkdir(g->session, fake_req(&g->req), parent, &in, name);
 	return fake_reply_body(&g->req, out, sizeof(*out));
@@ -286,7 +290,11 @@ int do_mkdir(struct guest *g, uint64_t parent, const char *name, uint32_t mode,
 int do_mknod(struct guest *g, uint64_t parent, const char *name, uint32_t mode, uint32_t rdev,
 	     struct virtiofs_fuse_entry_out *out)
 {
-	const struct virtiofs_fuse_mknod_in in = { .mode = mode, .rdev = rdev };
+	const struct virtiofs_fuse_mknod_in in = {
+		.mode = mode,
+		.rdev = rdev,
+		.umask = g->umask,
+	};
 
 	g->ops->mknod(g->session, fake_req(&g->req), parent, &in, name);
 	return fake_reply_body(&g->req, out, sizeof(*out));

@@ -30,6 +30,7 @@ struct guest {
 	void *session;
 	struct virtiofs_init init;
 	struct virtiofs_req req;
+	uint32_t umask; /* sent with what is made */
 };
 
 /* A guest of a new directory, mounted; as a setup function, *state is it. */

@@ -289,13 +289,14 @@ static void groups_are_bounded(void **state)
 	struct message m;
 
 	(void)state;
-	add_groups(&e, VFI_GROUPS_MAX, VFI_GROUPS_MAX);
+	add_groups(&e, VIRTIOFS_REQ_GROUPS_MAX, VIRTIOFS_REQ_GROUPS_MAX);
 	assert_int_equal(decode(&m, &e, both), 0);
-	assert_int_equal(m.msg.group_count, VFI_GROUPS_MAX);
-	assert_int_equal(m.msg.groups[VFI_GROUPS_MAX - 1], 100 + VFI_GROUPS_MAX - 1);
+	assert_int_equal(m.msg.group_count, VIRTIOFS_REQ_GROUPS_MAX);
+	assert_int_equal(m.msg.groups[VIRTIOFS_REQ_GROUPS_MAX - 1],
+			 100 + VIRTIOFS_REQ_GROUPS_MAX - 1);
 	message_free(&m);
 	e.len = 0;
-	add_groups(&e, VFI_GROUPS_MAX + 1, VFI_GROUPS_MAX + 1);
+	add_groups(&e, VIRTIOFS_REQ_GROUPS_MAX + 1, VIRTIOFS_REQ_GROUPS_MAX + 1);
 	assert_int_equal(decode_error(&e), -E2BIG);
 	e.len = 0;
 	add_groups(&e, UINT32_MAX, 1);
