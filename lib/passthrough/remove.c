@@ -30,6 +30,31 @@ void vfi_share_rmdir(void *session, struct virtiofs_req *req, uint64_t parent, c
 	remove_name(session, req, parent, name, AT_REMOVEDIR);
 }
 
+/* A whiteout that stays where the name was is a new file: the guest user's, as any other. */
+static int rename_as_guest(struct vfi_guest *guest, const struct virtiofs_req *req, int dir,
+			   const char *name, int newdir, const char *newname, uint32_t flags)
+{
+	struct vfi_cred cred;
+	int err = vfi_cred_enter(&cred, guest->share, req, 0);
+
+	if (err)
+		return err;
+	err = renameat2(dir, name, newdir, newname, flags) ? -errno : 0;
+	vfi_cred_leave(&cred);
+	return err;
+}
+
+static int rename_name(struct vfi_guest *guest, const struct virtiofs_req *req, int dir,
+		       const char *name, int newdir, const char *newname, uint32_t flags)
+{
+	/* What else there will be is not for a guest to be the first to try. */
+	if (flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
+		return -EINVAL;
+	if (flags & RENAME_WHITEOUT)
+		return rename_as_guest(guest, req, dir, name, newdir, newname, flags);
+	return renameat2(dir, name, newdir, newname, flags) ? -errno : 0;
+}
+
 void vfi_share_rename(void *session, struct virtiofs_req *req, uint64_t parent, const char *name,
 		      uint64_t newparent, const char *newname, uint32_t flags)
 {
@@ -40,7 +65,7 @@ void vfi_share_rename(void *session, struct virtiofs_req *req, uint64_t parent, 
 	if (!err) {
 		err = vfi_node_open(guest, newparent, &newdir);
 		if (!err) {
-			err = renameat2(dir.fd, name, newdir.fd, newname, flags) ? -errno : 0;
+			err = rename_name(guest, req, dir.fd, name, newdir.fd, newname, flags);
 			vfi_node_close(&newdir);
 		}
 		vfi_node_close(&dir);

@@ -3,8 +3,21 @@
 #include "passthrough/share.h"
 
 #include <errno.h>
+#include <linux/falloc.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+/*
+ * The modes that fallocate(2) documents. One that a host may have beside them,
+ * FALLOC_FL_NO_HIDE_STALE, shows what the disk held before.
+ */
+enum {
+	FALLOCATE_MODES = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE |
+			  FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE,
+};
+
+/* A whole number of blocks of any size there is, so that the next copy can share blocks too. */
+#define COPY_MAX_32 (UINT32_C(2) << 30)
 
 void vfi_share_statfs(void *session, struct virtiofs_req *req, uint64_t nodeid)
 {
@@ -44,9 +57,13 @@ static void fallocate_done(struct virtiofs_req *req, int64_t result)
 void vfi_share_fallocate(void *session, struct virtiofs_req *req, uint64_t nodeid,
 			 const struct virtiofs_fuse_fallocate_in *in)
 {
-	struct vfi_handle_local *file =
-		vfi_handle_begin(req, session, in->fh, nodeid, VFI_HANDLE_FILE);
+	struct vfi_handle_local *file;
 
+	if (in->mode & ~(uint32_t)FALLOCATE_MODES) {
+		virtiofs_reply_err(req, -EOPNOTSUPP);
+		return;
+	}
+	file = vfi_handle_begin(req, session, in->fh, nodeid, VFI_HANDLE_FILE);
 	if (file)
 		virtiofs_io_fallocate(req, file->fd, (int)in->mode, in->offset, in->length,
 				      fallocate_done);
@@ -80,15 +97,20 @@ void vfi_share_lseek(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		virtiofs_reply_lseek(req, (uint64_t)offset);
 }
 
-static ssize_t copy(int from, int to, const struct virtiofs_fuse_copy_file_range_in *in)
+static ssize_t copy(int from, int to, const struct virtiofs_req *req,
+		    const struct virtiofs_fuse_copy_file_range_in *in)
 {
 	off_t from_offset = (off_t)in->off_in;
 	off_t to_offset = (off_t)in->off_out;
+	uint64_t len = in->len;
 	ssize_t n;
 
 	if (in->flags)
 		return -EINVAL;
-	n = copy_file_range(from, &from_offset, to, &to_offset, in->len, 0);
+	/* The older opcode's answer has 32 bits; a copy that ends sooner goes on with the next. */
+	if (virtiofs_req_header(req)->opcode != VIRTIOFS_FUSE_COPY_FILE_RANGE_64)
+		len = vfi_min_u64(len, COPY_MAX_32);
+	n = copy_file_range(from, &from_offset, to, &to_offset, len, 0);
 	return n < 0 ? -errno : n;
 }
 
@@ -103,7 +125,7 @@ void vfi_share_copy_file_range(void *session, struct virtiofs_req *req, uint64_t
 	from = vfi_handle_get(session, in->fh_in, nodeid, VFI_HANDLE_FILE);
 	to = vfi_handle_get(session, in->fh_out, in->nodeid_out, VFI_HANDLE_FILE);
 	if (from && to)
-		n = copy(from->fd, to->fd, in);
+		n = copy(from->fd, to->fd, req, in);
 	if (from)
 		vfi_handle_put(from);
 	if (to)

@@ -5,6 +5,8 @@
 #include <linux/falloc.h>
 #include <stdlib.h>
 
+#include "support/fuse_newer_calls.h"
+
 enum { MIB = 1024 * 1024 };
 
 /* A file with this content, open. */
@@ -289,6 +291,51 @@ static void data_is_copied_from_file_to_file(void **state)
 	assert_int_equal(fuse_release(s->c, to, to_fh), 0);
 }
 
+static void newer_copies_answer_with_all_their_bits(void **state)
+{
+	struct shared *s = *state;
+	struct virtiofs_fuse_copy_file_range_in in = { .off_in = 2, .off_out = 5, .len = 3 };
+	uint64_t from;
+
+	in.fh_in = open_file(s, "from", "0123456789", 10, O_RDONLY, &from);
+	in.fh_out = open_file(s, "to", "abcdefghij", 10, O_RDWR, &in.nodeid_out);
+	assert_int_equal(fuse_copy_file_range_64(s->c, from, &in), 3);
+	host_assert_content(s, "to", "abcde234ij", 10);
+	in.flags = 1;
+	assert_int_equal(fuse_copy_file_range_64(s->c, from, &in), -EINVAL);
+	in.flags = 0;
+	in.off_in = UINT64_MAX;
+	assert_true(fuse_copy_file_range_64(s->c, from, &in) < 0);
+	assert_int_equal(fuse_copy_file_range_64(s->c, from + 1, &in), -EBADF);
+	assert_int_equal(fuse_release(s->c, from, in.fh_in), 0);
+	assert_int_equal(fuse_release(s->c, in.nodeid_out, in.fh_out), 0);
+}
+
+static void what_lies_behind_the_largest_offset_is_an_error(void **state)
+{
+	struct shared *s = *state;
+	struct virtiofs_fuse_setattr_in set = { .valid = VIRTIOFS_FATTR_SIZE };
+	struct virtiofs_fuse_attr attr;
+	uint64_t node, fh, out;
+	char buf[8];
+
+	fh = open_file(s, "file", "abc", 3, O_RDWR, &node);
+	assert_true(fuse_write(s->c, node, fh, INT64_MAX, "xyz", 3) < 0);
+	assert_true(fuse_write(s->c, node, fh, INT64_MAX - 2, "xyz", 3) < 0);
+	assert_true(fuse_write(s->c, node, fh, UINT64_MAX, "xyz", 3) < 0);
+	/* Nothing is there, or it is not an offset. */
+	assert_true(fuse_read(s->c, node, fh, INT64_MAX, buf, 8) <= 0);
+	assert_int_equal(fuse_read(s->c, node, fh, INT64_MAX - 8, buf, 8), 0);
+	assert_true(fuse_fallocate(s->c, node, fh, 0, INT64_MAX, 1) < 0);
+	assert_true(fuse_fallocate(s->c, node, fh, 0, 1, INT64_MAX) < 0);
+	assert_true(fuse_lseek(s->c, node, fh, INT64_MAX, SEEK_DATA, &out) < 0);
+	assert_true(fuse_lseek(s->c, node, fh, INT64_MAX, SEEK_END, &out) < 0);
+	set.size = (uint64_t)INT64_MAX + 1;
+	assert_int_equal(fuse_setattr(s->c, node, &set, &attr), -EINVAL);
+	host_assert_content(s, "file", "abc", 3);
+	assert_int_equal(fuse_release(s->c, node, fh), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +353,8 @@ int main(void)
 		SHARED_TEST(space_is_given_and_holes_are_punched),
 		SHARED_TEST(seek_finds_data_and_holes),
 		SHARED_TEST(data_is_copied_from_file_to_file),
+		SHARED_TEST(newer_copies_answer_with_all_their_bits),
+		SHARED_TEST(what_lies_behind_the_largest_offset_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -81,7 +82,73 @@ static void file_without_a_name_gets_one(void **state)
 	close(fd);
 }
 
+static void whiteout_is_left_where_a_file_was(void **state)
+{
+	struct stat st;
+	int err;
+
+	(void)state;
+	write_file(in(&m, "lower"), "x");
+	err = renameat2(AT_FDCWD, in(&m, "lower"), AT_FDCWD, in(&m, "moved"), RENAME_WHITEOUT);
+	if (err < 0 && (errno == EINVAL || errno == EPERM))
+		skip();
+	assert_int_equal(err, 0);
+	assert_int_equal(stat(behind(&m, "lower"), &st), 0);
+	assert_true(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+	assert_int_equal(stat(in(&m, "lower"), &st), 0);
+	assert_true(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+	expect_file(in(&m, "moved"), "x");
+	assert_int_equal(mknod(in(&m, "gone"), S_IFCHR, 0), 0);
+	assert_int_equal(stat(behind(&m, "gone"), &st), 0);
+	assert_true(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+	assert_int_equal(unlink(in(&m, "lower")) | unlink(in(&m, "gone")), 0);
+}
+
+static void write_and_read(int fd, off_t offset)
+{
+	char buf[8] = { 0 };
+
+	assert_int_equal(pwrite(fd, "far", 3, offset), 3);
+	assert_int_equal(pread(fd, buf, sizeof(buf), offset), 3);
+	assert_string_equal(buf, "far");
+}
+
+/* ext4 ends at 16 TiB; tmpfs goes to the end of what an offset is. */
+static void file_reaches_as_far_as_the_file_system_behind(void **state)
+{
+	struct stat st;
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mkdir(behind(&m, "tmpfs"), 0755), 0);
+	assert_int_equal(mount("none", behind(&m, "tmpfs"), "tmpfs", 0, "size=4m"), 0);
+	fd = open(in(&m, "tmpfs/far"), O_RDWR | O_CREAT, 0644);
+	assert_true(fd >= 0);
+	write_and_read(fd, (off_t)17 << 40);
+	write_and_read(fd, (off_t)1 << 60);
+	write_and_read(fd, INT64_MAX - 4096);
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(stat(behind(&m, "tmpfs/far"), &st), 0);
+	assert_int_equal(st.st_size, INT64_MAX - 4093);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, INT64_MAX - 4093);
+	assert_int_equal(lseek(fd, 1 << 20, SEEK_DATA), (off_t)17 << 40);
+	assert_int_equal(lseek(fd, ((off_t)17 << 40) + 4096, SEEK_DATA), (off_t)1 << 60);
+	assert_int_equal(ftruncate(fd, (off_t)16 << 40), 0);
+	assert_int_equal(stat(behind(&m, "tmpfs/far"), &st), 0);
+	assert_int_equal(st.st_size, (off_t)16 << 40);
+	assert_int_equal(pwrite(fd, "x", 1, INT64_MAX), -1);
+	close(fd);
+	assert_int_equal(unlink(in(&m, "tmpfs/far")), 0);
+	umount2(in(&m, "tmpfs"), MNT_DETACH);
+	assert_int_equal(umount2(behind(&m, "tmpfs"), MNT_DETACH), 0);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(whiteout_is_left_where_a_file_was),
+	cmocka_unit_test(file_reaches_as_far_as_the_file_system_behind),
 	cmocka_unit_test(time_of_birth_is_the_files),
 	cmocka_unit_test(file_without_a_name_gets_one),
 };
