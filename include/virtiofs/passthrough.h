@@ -45,11 +45,15 @@ struct virtiofs_passthrough_options {
 			       * RLIMIT_NOFILE, at most 1048576 */
 	int proc_self_fd;     /* an O_PATH descriptor of /proc/self/fd, duplicated, for who
 			       * has no /proc later; default: opens it itself */
+	uint32_t killpriv_v2; /* nonzero: where the guest offers it (FUSE_HANDLE_KILLPRIV_V2): take
+			       * S_ISUID and S_ISGID off a file that is written to by who may
+			       * not keep them; default: the guest's kernel does, with
+			       * requests of its own */
 };
 
-#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                               \
-	{                                                               \
-		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0 \
+#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                  \
+	{                                                                  \
+		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0 \
 	}
 
 /*

@@ -36,7 +36,7 @@ uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kin
 }
 
 int vfi_open_node(const struct vfi_node *node, enum vfi_handle_kind kind, uint32_t flags,
-		  uint64_t *fh)
+		  uint32_t open_flags, uint64_t *fh)
 {
 	uint32_t type = node->inode->type;
 	struct vfi_handle_local *room;
@@ -51,6 +51,15 @@ int vfi_open_node(const struct vfi_node *node, enum vfi_handle_kind kind, uint32
 	if (fd < 0) {
 		vfi_handle_cancel(room);
 		return fd;
+	}
+	/* Behind the truncation: an empty file is nobody's program. */
+	if ((flags & O_TRUNC) && (open_flags & VIRTIOFS_FUSE_OPEN_KILL_SUIDGID)) {
+		err = vfi_kill_suidgid(fd);
+		if (err) {
+			close(fd);
+			vfi_handle_cancel(room);
+			return err;
+		}
 	}
 	*fh = vfi_handle_publish(room, vfi_table_id(node->inode), kind, fd);
 	return 0;
@@ -81,7 +90,7 @@ void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
 			vfi_node_close(&node);
 			return;
 		}
-		err = vfi_open_node(&node, VFI_HANDLE_FILE, in->flags, &out.fh);
+		err = vfi_open_node(&node, VFI_HANDLE_FILE, in->flags, in->open_flags, &out.fh);
 		vfi_node_close(&node);
 	}
 	if (err)
@@ -134,31 +143,13 @@ static void write_done(struct virtiofs_req *req, int64_t result)
 		virtiofs_reply_write(req, (uint32_t)result);
 }
 
-/*
- * What a write does by itself where the writer may not keep such bits; but here
- * the writer is this process, which may: should_remove_suid() of the kernel. The
- * guest's kernel does it for what its page cache writes. Where this process
- * has no right to, the host's kernel does it.
- */
-static void drop_suid(int fd)
-{
-	mode_t drop = S_ISUID;
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return;
-	if (st.st_mode & S_IXGRP)
-		drop |= S_ISGID;
-	if (st.st_mode & drop)
-		(void)fchmod(fd, st.st_mode & 07777 & ~drop);
-}
-
 void vfi_share_write(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		     const struct virtiofs_fuse_write_in *in, const struct virtiofs_iov *src)
 {
 	/* The page cache writes back where its pages are, however the file was opened. */
 	bool append = (in->flags & O_APPEND) && !(in->write_flags & VIRTIOFS_FUSE_WRITE_CACHE);
 	struct vfi_handle_local *file;
+	int err = 0;
 
 	if (!is_offset(in->offset)) {
 		virtiofs_reply_err(req, -EINVAL);
@@ -168,8 +159,12 @@ void vfi_share_write(void *session, struct virtiofs_req *req, uint64_t nodeid,
 	if (!file)
 		return;
 	if (in->write_flags & VIRTIOFS_FUSE_WRITE_KILL_SUIDGID)
-		drop_suid(file->fd);
-	virtiofs_io_write(req, file->fd, src, in->offset, append ? RWF_APPEND : 0, write_done);
+		err = vfi_kill_suidgid(file->fd);
+	if (err)
+		write_done(req, err);
+	else
+		virtiofs_io_write(req, file->fd, src, in->offset, append ? RWF_APPEND : 0,
+				  write_done);
 }
 
 void vfi_share_flush(void *session, struct virtiofs_req *req, uint64_t nodeid,

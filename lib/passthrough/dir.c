@@ -33,7 +33,7 @@ void vfi_share_opendir(void *session, struct virtiofs_req *req, uint64_t nodeid,
 	int err = vfi_node_open(guest, nodeid, &node);
 
 	if (!err) {
-		err = vfi_open_node(&node, VFI_HANDLE_DIR, in->flags, &out.fh);
+		err = vfi_open_node(&node, VFI_HANDLE_DIR, in->flags, 0, &out.fh);
 		vfi_node_close(&node);
 	}
 	if (err)

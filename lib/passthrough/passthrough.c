@@ -143,6 +143,8 @@ static int setup(struct vfi_share *share, int root_fd,
 {
 	int err = set_cache(share, options->cache);
 
+	share->killpriv_v2 = options->killpriv_v2 != 0;
+
 	if (!err)
 		err = set_limits(share, options);
 	if (!err)

@@ -12,6 +12,9 @@ static uint64_t granted_flags(const struct vfi_share *share)
 	uint64_t flags = VIRTIOFS_FUSE_ATOMIC_O_TRUNC | VIRTIOFS_FUSE_ASYNC_DIO |
 			 VIRTIOFS_FUSE_CREATE_SUPP_GROUP;
 
+	if (share->killpriv_v2)
+		flags |= VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2;
+
 	/* Where nobody else changes files, a new mtime is the guest's own doing. */
 	if (share->cache != VIRTIOFS_CACHE_ALWAYS)
 		flags |= VIRTIOFS_FUSE_AUTO_INVAL_DATA;
@@ -87,6 +90,9 @@ int vfi_share_session_begin(void *fs, void **session, struct virtiofs_init *init
 		return err;
 	}
 	init->granted |= granted_flags(share);
+	if (share->killpriv_v2 && !(init->offered & VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2))
+		vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
+			"Cannot enable KILLPRIV_V2, client does not support it");
 	*session = guest;
 	return 0;
 }

@@ -28,19 +28,32 @@ static int set_mode(const struct vfi_share *share, int fd, uint32_t type, uint32
 	return fchmodat(share->proc_fd, vfi_fd_name(fd).text, mode & MODE_BITS, 0) ? -errno : 0;
 }
 
-static int truncate_open(struct vfi_guest *guest, uint64_t nodeid, uint64_t fh, uint64_t size)
+static int set_size(int fd, const struct virtiofs_fuse_setattr_in *in)
 {
-	struct vfi_handle_local *file = vfi_handle_get(guest, fh, nodeid, VFI_HANDLE_FILE);
+	int err = 0;
+
+	if (in->valid & VIRTIOFS_FATTR_KILL_SUIDGID)
+		err = vfi_kill_suidgid(fd);
+	if (!err && ftruncate(fd, (off_t)in->size))
+		err = -errno;
+	return err;
+}
+
+static int truncate_open(struct vfi_guest *guest, uint64_t nodeid,
+			 const struct virtiofs_fuse_setattr_in *in)
+{
+	struct vfi_handle_local *file = vfi_handle_get(guest, in->fh, nodeid, VFI_HANDLE_FILE);
 	int err;
 
 	if (!file)
 		return -EBADF;
-	err = ftruncate(file->fd, (off_t)size) ? -errno : 0;
+	err = set_size(file->fd, in);
 	vfi_handle_put(file);
 	return err;
 }
 
-static int truncate_closed(const struct vfi_share *share, int fd, uint32_t type, uint64_t size)
+static int truncate_closed(const struct vfi_share *share, int fd, uint32_t type,
+			   const struct virtiofs_fuse_setattr_in *in)
 {
 	int file, err;
 
@@ -49,7 +62,7 @@ static int truncate_closed(const struct vfi_share *share, int fd, uint32_t type,
 	file = vfi_path_reopen(share, fd, type, O_WRONLY);
 	if (file < 0)
 		return file;
-	err = ftruncate(file, (off_t)size) ? -errno : 0;
+	err = set_size(file, in);
 	close(file);
 	return err;
 }
@@ -98,10 +111,9 @@ static int change(const struct vfi_node *node, const struct virtiofs_fuse_setatt
 		err = set_mode(share, fd, type, in->mode);
 	if (!err && (in->valid & VIRTIOFS_FATTR_SIZE)) {
 		if (in->valid & VIRTIOFS_FATTR_FH)
-			err = truncate_open(node->guest, vfi_table_id(node->inode), in->fh,
-					    in->size);
+			err = truncate_open(node->guest, vfi_table_id(node->inode), in);
 		else
-			err = truncate_closed(share, fd, type, in->size);
+			err = truncate_closed(share, fd, type, in);
 	}
 	if (!err && (in->valid & TIMES))
 		err = set_times(share, fd, in);

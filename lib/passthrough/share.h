@@ -36,6 +36,7 @@ struct vfi_budget {
 struct vfi_share {
 	struct virtiofs_env env;
 	uint32_t cache;	      /* VIRTIOFS_CACHE_ */
+	bool killpriv_v2;     /* granted where the guest offers it */
 	uint64_t valid;	      /* seconds that names and attributes are good for */
 	int root_fd;	      /* the directory */
 	int proc_fd;	      /* /proc/self/fd */
@@ -232,9 +233,18 @@ int vfi_open_flags(uint32_t guest_flags);
 /* The FOPEN_ flags of an answer. */
 uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kind);
 
-/* A handle of the node, if it is of that kind. Returns 0 or a negative errno. */
+/* A handle of the node, if it is of that kind. @open_flags: VIRTIOFS_FUSE_OPEN_.
+ * Returns 0 or a negative errno. */
 int vfi_open_node(const struct vfi_node *node, enum vfi_handle_kind kind, uint32_t flags,
-		  uint64_t *fh);
+		  uint32_t open_flags, uint64_t *fh);
+
+/* ---- killpriv.c ---- */
+
+/* Take S_ISUID and S_ISGID from an open file, as a write of one without the right to keep
+ * them does. Returns 0, or the errno with which not to write. */
+int vfi_kill_suidgid(int fd);
+/* The same before what the guest's kernel leaves to us without saying for whom. */
+int vfi_kill_for_user(const struct virtiofs_req *req, int fd);
 
 /* ---- cred.c ---- */
 

@@ -58,13 +58,19 @@ void vfi_share_fallocate(void *session, struct virtiofs_req *req, uint64_t nodei
 			 const struct virtiofs_fuse_fallocate_in *in)
 {
 	struct vfi_handle_local *file;
+	int err;
 
 	if (in->mode & ~(uint32_t)FALLOCATE_MODES) {
 		virtiofs_reply_err(req, -EOPNOTSUPP);
 		return;
 	}
 	file = vfi_handle_begin(req, session, in->fh, nodeid, VFI_HANDLE_FILE);
-	if (file)
+	if (!file)
+		return;
+	err = vfi_kill_for_user(req, file->fd);
+	if (err)
+		fallocate_done(req, err);
+	else
 		virtiofs_io_fallocate(req, file->fd, (int)in->mode, in->offset, in->length,
 				      fallocate_done);
 }
@@ -124,8 +130,11 @@ void vfi_share_copy_file_range(void *session, struct virtiofs_req *req, uint64_t
 		return;
 	from = vfi_handle_get(session, in->fh_in, nodeid, VFI_HANDLE_FILE);
 	to = vfi_handle_get(session, in->fh_out, in->nodeid_out, VFI_HANDLE_FILE);
-	if (from && to)
-		n = copy(from->fd, to->fd, req, in);
+	if (from && to) {
+		n = vfi_kill_for_user(req, to->fd);
+		if (n == 0)
+			n = copy(from->fd, to->fd, req, in);
+	}
 	if (from)
 		vfi_handle_put(from);
 	if (to)

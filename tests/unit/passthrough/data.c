@@ -228,32 +228,6 @@ static void write_appends_where_the_file_was_opened_to(void **state)
 	assert_memory_equal(buf, "Jello world", 11);
 }
 
-static mode_t mode_after_write(struct guest *g, mode_t mode, uint32_t write_flags)
-{
-	uint64_t node, fh;
-
-	host_write(g, "file", "hello");
-	assert_int_equal(fchmodat(g->dir, "file", mode, 0), 0);
-	node = node_of(g, ROOT, "file");
-	assert_int_equal(do_open(g, node, O_WRONLY, &fh), 0);
-	assert_int_equal(do_write(g, node, fh, 0, "x", 0, write_flags), 1);
-	assert_int_equal(do_release(g, node, fh), 0);
-	return host_stat(g, "file").st_mode & 07777;
-}
-
-static void write_drops_suid_where_told(void **state)
-{
-	struct guest *g = *state;
-
-	if (geteuid() != 0)
-		skip(); /* this host's kernel drops them at any write */
-	assert_int_equal(mode_after_write(g, 06777, 0), 06777);
-	assert_int_equal(mode_after_write(g, 06777, VIRTIOFS_FUSE_WRITE_KILL_SUIDGID), 0777);
-	/* S_ISGID without S_IXGRP is no right to pass on: mandatory locking, once. */
-	assert_int_equal(mode_after_write(g, 06767, VIRTIOFS_FUSE_WRITE_KILL_SUIDGID), 02767);
-	assert_int_equal(mode_after_write(g, 01640, VIRTIOFS_FUSE_WRITE_KILL_SUIDGID), 01640);
-}
-
 static void file_is_flushed_and_synced(void **state)
 {
 	struct guest *g = *state;
@@ -284,7 +258,6 @@ int main(void)
 		TEST(file_is_written_through_its_handle),
 		TEST(file_opened_to_read_is_not_written),
 		TEST(write_appends_where_the_file_was_opened_to),
-		TEST(write_drops_suid_where_told),
 		TEST(file_is_flushed_and_synced),
 		TEST(open_truncates_where_asked),
 		TEST(open_that_frees_much_is_offloaded),

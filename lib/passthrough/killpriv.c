@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * S_ISUID and S_ISGID, which a write takes away where the writer may not keep them: who
+ * could write to another's program would else run what he likes in its name. The
+ * host's kernel sees this process write, which may keep them (CAP_FSETID). So where the
+ * guest's kernel says that its user may not, they are taken away first, in one step, by
+ * chown(2) of nothing: it looks at the mode and changes it under one lock, so that no
+ * chmod(2) of anyone's is lost. Who sets the bits between that and the write has set
+ * them as if after it.
+ *
+ * Capabilities of a file (security.capability) the host's kernel takes away itself,
+ * whoever writes.
+ */
+#include "passthrough/share.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool may_keep_them(void)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct caps[2];
+
+	return syscall(SYS_capget, &header, caps) || caps[0].effective & 1u << CAP_FSETID;
+}
+
+int vfi_kill_suidgid(int fd)
+{
+	mode_t kept = 0;
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st))
+		return -errno;
+	/* Without the right to execute it means something else: setattr_should_drop_sgid(). */
+	if (!(st.st_mode & S_IXGRP))
+		kept = S_ISGID;
+	if (!S_ISREG(st.st_mode) || !(st.st_mode & (S_ISUID | S_ISGID) & ~kept))
+		return 0;
+	if (fchown(fd, (uid_t)-1, (gid_t)-1) == 0)
+		return 0;
+	/* Who may not change the file's mode has no right to keep the bits either, most
+	 * likely, and the host's kernel does it. */
+	err = -errno;
+	return err == -EPERM && !may_keep_them() ? 0 : err;
+}
+
+int vfi_kill_for_user(const struct virtiofs_req *req, int fd)
+{
+	/* The guest's kernel leaves these to us without a flag that says who may keep the
+	 * bits; of its users root alone may. */
+	if (!(virtiofs_req_granted(req) & VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2) ||
+	    virtiofs_req_header(req)->uid == 0)
+		return 0;
+	return vfi_kill_suidgid(fd);
+}
