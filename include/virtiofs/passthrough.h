@@ -49,11 +49,13 @@ struct virtiofs_passthrough_options {
 			       * S_ISUID and S_ISGID off a file that is written to by who may
 			       * not keep them; default: the guest's kernel does, with
 			       * requests of its own */
+	uint32_t file_attr;   /* nonzero: guests read and change what lsattr(1) shows of a file;
+			       * default: they cannot */
 };
 
-#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                  \
-	{                                                                  \
-		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0 \
+#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                     \
+	{                                                                     \
+		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0 \
 	}
 
 /*

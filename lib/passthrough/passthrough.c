@@ -46,6 +46,7 @@ static const struct virtiofs_fs_ops ops = {
 	.readdirplus = vfi_share_readdirplus,
 	.releasedir = vfi_share_releasedir,
 	.fsyncdir = vfi_share_fsyncdir,
+	.ioctl = vfi_share_ioctl,
 	.access = vfi_share_access,
 	.create = vfi_share_create,
 	.fallocate = vfi_share_fallocate,
@@ -144,7 +145,7 @@ static int setup(struct vfi_share *share, int root_fd,
 	int err = set_cache(share, options->cache);
 
 	share->killpriv_v2 = options->killpriv_v2 != 0;
-
+	share->file_attr = options->file_attr != 0;
 	if (!err)
 		err = set_limits(share, options);
 	if (!err)

@@ -18,6 +18,8 @@ static uint64_t granted_flags(const struct vfi_share *share)
 	/* Where nobody else changes files, a new mtime is the guest's own doing. */
 	if (share->cache != VIRTIOFS_CACHE_ALWAYS)
 		flags |= VIRTIOFS_FUSE_AUTO_INVAL_DATA;
+	if (share->file_attr)
+		flags |= VIRTIOFS_FUSE_HAS_IOCTL_DIR;
 	/* Attributes that may not be kept are not worth fetching with a listing. */
 	if (share->cache != VIRTIOFS_CACHE_NEVER)
 		flags |= VIRTIOFS_FUSE_DO_READDIRPLUS | VIRTIOFS_FUSE_READDIRPLUS_AUTO |

@@ -38,6 +38,7 @@ struct vfi_share {
 	uint32_t cache;	      /* VIRTIOFS_CACHE_ */
 	bool killpriv_v2;     /* granted where the guest offers it */
 	uint64_t valid;	      /* seconds that names and attributes are good for */
+	bool file_attr;	      /* IOCTL is served */
 	int root_fd;	      /* the directory */
 	int proc_fd;	      /* /proc/self/fd */
 	bool has_openat2;     /* Linux 5.6, and no filter in the way */
@@ -368,5 +369,10 @@ void vfi_share_lseek(void *session, struct virtiofs_req *req, uint64_t nodeid,
 void vfi_share_copy_file_range(void *session, struct virtiofs_req *req, uint64_t nodeid,
 			       const struct virtiofs_fuse_copy_file_range_in *in);
 void vfi_share_syncfs(void *session, struct virtiofs_req *req, uint64_t nodeid);
+
+/* ioctl.c */
+void vfi_share_ioctl(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_ioctl_in *in, const struct virtiofs_iov *src,
+		     const struct virtiofs_iov *dst);
 
 #endif /* VFI_PASSTHROUGH_SHARE_H */

@@ -145,6 +145,14 @@ void virtiofs_reply_copied(struct virtiofs_req *req, uint64_t bytes)
 	virtiofs_reply(req, &out, sizeof(out));
 }
 
+void virtiofs_reply_ioctl(struct virtiofs_req *req, int32_t result, size_t len)
+{
+	const struct virtiofs_fuse_ioctl_out out = { .result = result };
+
+	(void)len;
+	virtiofs_reply(req, &out, sizeof(out));
+}
+
 /* ---- I/O ---- */
 
 static void transfer(struct virtiofs_req *req, enum vfi_io_kind kind, int fd,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/fuse_newer_calls.h"
 
+#include <string.h>
+
 #include "support/check.h"
 
 /* A request of a fixed part and @tail, whose success has a body of exactly @size bytes. */
@@ -58,4 +60,33 @@ int64_t fuse_copy_file_range_64(struct fuse_client *c, uint64_t nodeid_in,
 			 (struct iovec){ 0 }, &out, sizeof(out));
 
 	return error == 0 ? (int64_t)out.bytes_copied : error;
+}
+
+int fuse_ioctl(struct fuse_client *c, uint64_t nodeid, const struct virtiofs_fuse_ioctl_in *in,
+	       void *data, uint32_t *len)
+{
+	unsigned char answer[256];
+	const uint32_t fixed = sizeof(struct virtiofs_fuse_ioctl_out);
+	struct fuse_request request = {
+		.opcode = VIRTIOFS_FUSE_IOCTL,
+		.nodeid = nodeid,
+		.room = (uint32_t)sizeof(struct virtiofs_fuse_out_header) + fixed + in->out_size,
+	};
+	struct virtiofs_fuse_ioctl_out out;
+	uint32_t got;
+	int error;
+
+	CHECK(fixed + in->out_size <= sizeof(answer));
+	request.parts[0] = (struct iovec){ (void *)(uintptr_t)in, sizeof(*in) };
+	request.parts[1] = (struct iovec){ data, in->in_size };
+	error = fuse_client_call(c, &request, answer, sizeof(answer), &got);
+	if (error)
+		return error;
+	CHECK(got >= fixed);
+	memcpy(&out, answer, fixed);
+	/* Never "try again with this much of that process's memory". */
+	CHECK(out.flags == 0 && out.in_iovs == 0 && out.out_iovs == 0);
+	*len = got - fixed;
+	memcpy(data, answer + fixed, *len);
+	return out.result;
 }

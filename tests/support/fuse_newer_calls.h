@@ -12,5 +12,8 @@ int fuse_tmpfile(struct fuse_client *c, uint64_t parent, uint32_t flags, uint32_
 /* Bytes copied, or a negative errno. */
 int64_t fuse_copy_file_range_64(struct fuse_client *c, uint64_t nodeid_in,
 				const struct virtiofs_fuse_copy_file_range_in *in);
+/* @data: in->in_size bytes go out, and up to in->out_size come back, how many in *@len. */
+int fuse_ioctl(struct fuse_client *c, uint64_t nodeid, const struct virtiofs_fuse_ioctl_in *in,
+	       void *data, uint32_t *len);
 
 #endif /* TESTS_SUPPORT_FUSE_NEWER_CALLS_H */
