@@ -51,11 +51,15 @@ struct virtiofs_passthrough_options {
 			       * requests of its own */
 	uint32_t file_attr;   /* nonzero: guests read and change what lsattr(1) shows of a file;
 			       * default: they cannot */
+	uint32_t no_announce_submounts; /* nonzero: what is mounted below the directory is to
+					 * guests a part of it, and inode numbers may repeat;
+					 * default: it is a mount of its own to guests that
+					 * know FUSE_SUBMOUNTS */
 };
 
-#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                     \
-	{                                                                     \
-		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0 \
+#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                        \
+	{                                                                        \
+		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0 \
 	}
 
 /*

@@ -277,7 +277,9 @@ static int open_existing(struct vfi_guest *guest, int dir, const char *name,
 {
 	struct vfi_node node;
 	uint32_t fresh = false;
-	int err = vfi_lookup(guest, dir, name, &fresh, &out->entry);
+	/* No mount is opened as a file. */
+	const struct vfi_mount mount = { 0 };
+	int err = vfi_lookup(guest, dir, mount, name, &fresh, &out->entry);
 
 	if (err)
 		return err;

@@ -106,7 +106,8 @@ struct listing {
 	struct vfi_handle_local *dir;
 	const struct virtiofs_iov *dst;
 	size_t used;
-	bool plus; /* READDIRPLUS: with a lookup of each entry */
+	bool plus;		/* READDIRPLUS: with a lookup of each entry */
+	struct vfi_mount mount; /* that the directory is on */
 };
 
 static bool is_dot(const char *name)
@@ -131,7 +132,8 @@ static bool pack_plus(struct listing *list, const struct dirent64 *entry)
 	if (list->dst->len - list->used < virtiofs_direntplus_size(len))
 		return false;
 	if (!is_dot(entry->d_name))
-		err = vfi_lookup(guest, list->dir->fd, entry->d_name, &list->dir->fresh, &out);
+		err = vfi_lookup(guest, list->dir->fd, list->mount, entry->d_name,
+				 &list->dir->fresh, &out);
 	if (err == -ENOENT)
 		return true; /* removed since it was read */
 	if (err)
@@ -144,12 +146,24 @@ static bool pack_plus(struct listing *list, const struct dirent64 *entry)
 	return false;
 }
 
+static int find_mount(struct listing *list)
+{
+	struct statx st;
+	int err = vfi_path_stat(list->dir->fd, "", &st);
+
+	if (!err)
+		list->mount = vfi_mount_of(&st);
+	return err;
+}
+
 /* Fill the answer from the directory. An error behind the first entry waits for the next call. */
 static int fill(struct listing *list, uint64_t offset)
 {
 	struct dirent64 *entry;
 	int err = seek(list->dir, offset);
 
+	if (!err && list->plus && list->dir->guest->submounts)
+		err = find_mount(list);
 	while (!err) {
 		err = next_entry(list->dir, &entry);
 		if (err || !entry)

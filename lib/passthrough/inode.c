@@ -30,13 +30,8 @@ static struct vfi_inode_local *local_of(const struct vfi_guest *guest,
 
 static struct identity identify(const struct statx *st)
 {
-	struct identity who = {
-		.ino = st->stx_ino,
-		.dev = st->stx_dev_major << 20 | st->stx_dev_minor,
-		/* An int to the kernel. Linux 5.8; before, one file seen through two mounts
-		 * is one inode. */
-		.mount = st->stx_mask & STATX_MNT_ID ? (uint32_t)st->stx_mnt_id : 0,
-	};
+	struct vfi_mount mount = vfi_mount_of(st);
+	struct identity who = { st->stx_ino, mount.dev, mount.id };
 
 	return who;
 }

@@ -19,8 +19,8 @@ static void set_fresh(uint32_t *fresh, bool now)
 }
 
 /* The name's file is not known yet, or not for sure: hold it, and look at what is held. */
-static int lookup_new(struct vfi_guest *guest, int dir, const char *name, uint32_t *fresh,
-		      struct virtiofs_fuse_entry_out *out)
+static int lookup_new(struct vfi_guest *guest, int dir, struct vfi_mount mount, const char *name,
+		      uint32_t *fresh, struct virtiofs_fuse_entry_out *out)
 {
 	struct vfi_inode *room;
 	uint64_t nodeid, new_id;
@@ -42,18 +42,19 @@ static int lookup_new(struct vfi_guest *guest, int dir, const char *name, uint32
 	nodeid = vfi_inode_add(guest, room, fd, &st);
 	set_fresh(fresh, nodeid == new_id);
 	vfi_entry_fill(guest->share, out, nodeid, &st);
+	vfi_mount_announce(guest, mount, &st, out);
 	return 0;
 }
 
-int vfi_lookup(struct vfi_guest *guest, int dir, const char *name, uint32_t *fresh,
-	       struct virtiofs_fuse_entry_out *out)
+int vfi_lookup(struct vfi_guest *guest, int dir, struct vfi_mount mount, const char *name,
+	       uint32_t *fresh, struct virtiofs_fuse_entry_out *out)
 {
 	struct statx st;
 	uint64_t nodeid;
 	int err;
 
 	if (is_fresh(fresh)) {
-		err = lookup_new(guest, dir, name, fresh, out);
+		err = lookup_new(guest, dir, mount, name, fresh, out);
 		/* Without room for another there is one perhaps that is known. */
 		if (err != -ENFILE)
 			return err;
@@ -63,9 +64,10 @@ int vfi_lookup(struct vfi_guest *guest, int dir, const char *name, uint32_t *fre
 		return err;
 	nodeid = vfi_inode_find(guest, &st);
 	if (nodeid == 0)
-		return lookup_new(guest, dir, name, fresh, out);
+		return lookup_new(guest, dir, mount, name, fresh, out);
 	set_fresh(fresh, false);
 	vfi_entry_fill(guest->share, out, nodeid, &st);
+	vfi_mount_announce(guest, mount, &st, out);
 	return 0;
 }
 
@@ -77,7 +79,9 @@ void vfi_share_lookup(void *session, struct virtiofs_req *req, uint64_t parent, 
 	int err = vfi_node_open(guest, parent, &dir);
 
 	if (!err) {
-		err = vfi_lookup(guest, dir.fd, name, dir.fresh, &out);
+		const struct vfi_mount mount = { dir.inode->dev, dir.inode->mount };
+
+		err = vfi_lookup(guest, dir.fd, mount, name, dir.fresh, &out);
 		vfi_node_close(&dir);
 	}
 	if (err)

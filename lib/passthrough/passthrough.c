@@ -146,6 +146,7 @@ static int setup(struct vfi_share *share, int root_fd,
 
 	share->killpriv_v2 = options->killpriv_v2 != 0;
 	share->file_attr = options->file_attr != 0;
+	share->submounts = options->no_announce_submounts == 0;
 	if (!err)
 		err = set_limits(share, options);
 	if (!err)

@@ -18,6 +18,8 @@ static uint64_t granted_flags(const struct vfi_share *share)
 	/* Where nobody else changes files, a new mtime is the guest's own doing. */
 	if (share->cache != VIRTIOFS_CACHE_ALWAYS)
 		flags |= VIRTIOFS_FUSE_AUTO_INVAL_DATA;
+	if (share->submounts)
+		flags |= VIRTIOFS_FUSE_SUBMOUNTS;
 	if (share->file_attr)
 		flags |= VIRTIOFS_FUSE_HAS_IOCTL_DIR;
 	/* Attributes that may not be kept are not worth fetching with a listing. */
@@ -95,6 +97,7 @@ int vfi_share_session_begin(void *fs, void **session, struct virtiofs_init *init
 	if (share->killpriv_v2 && !(init->offered & VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2))
 		vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
 			"Cannot enable KILLPRIV_V2, client does not support it");
+	guest->submounts = share->submounts && (init->offered & VIRTIOFS_FUSE_SUBMOUNTS);
 	*session = guest;
 	return 0;
 }

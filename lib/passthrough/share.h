@@ -39,6 +39,7 @@ struct vfi_share {
 	bool killpriv_v2;     /* granted where the guest offers it */
 	uint64_t valid;	      /* seconds that names and attributes are good for */
 	bool file_attr;	      /* IOCTL is served */
+	bool submounts;	      /* are announced */
 	int root_fd;	      /* the directory */
 	int proc_fd;	      /* /proc/self/fd */
 	bool has_openat2;     /* Linux 5.6, and no filter in the way */
@@ -70,6 +71,7 @@ struct vfi_inode_shard {
 
 struct vfi_guest {
 	struct vfi_share *share;
+	bool submounts; /* are announced: the guest knows what they are */
 	struct vfi_table inodes;
 	struct vfi_table handles;
 	uint64_t seed; /* of the index's hash, so that a guest cannot aim at one bucket */
@@ -216,16 +218,30 @@ void vfi_entry_fill(const struct vfi_share *share, struct virtiofs_fuse_entry_ou
 
 void vfi_dirbuf_free(const struct virtiofs_env *env, struct vfi_dirbuf *buf);
 
+/* ---- submount.c ---- */
+
+/* What of this host's mounts a file is on. */
+struct vfi_mount {
+	uint32_t dev;
+	uint32_t id; /* 0: the kernel does not tell */
+};
+
+struct vfi_mount vfi_mount_of(const struct statx *st);
+/* Say so in @out, where the directory of @st is not on the mount of its parent. */
+void vfi_mount_announce(const struct vfi_guest *guest, struct vfi_mount parent,
+			const struct statx *st, struct virtiofs_fuse_entry_out *out);
+
 /* ---- lookup.c ---- */
 
 /*
  * Find @name in the directory @dir and count the lookup. Returns 0 or a negative errno.
  * A file that is known takes one statx of its name; one that is not is opened and then
  * looked at, and a statx before that would be for nothing. @fresh is the guess which
- * it will be: what it was for the name before, in that directory. Atomic.
+ * it will be: what it was for the name before, in that directory. Atomic. @mount is
+ * the directory's own.
  */
-int vfi_lookup(struct vfi_guest *guest, int dir, const char *name, uint32_t *fresh,
-	       struct virtiofs_fuse_entry_out *out);
+int vfi_lookup(struct vfi_guest *guest, int dir, struct vfi_mount mount, const char *name,
+	       uint32_t *fresh, struct virtiofs_fuse_entry_out *out);
 
 /* ---- data.c ---- */
 
