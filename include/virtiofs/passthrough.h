@@ -12,6 +12,9 @@
  * kernel has the process undumpable (PR_SET_DUMPABLE of prctl(2)); that is put back
  * with the last of several such threads.
  *
+ * A guest mounts it with default_permissions, as Linux does with any virtio-fs (behind
+ * /dev/fuse that is a mount option): its kernel checks what its users may do.
+ *
  * As with any program, a file that grows beyond RLIMIT_FSIZE raises SIGXFSZ: who
  * runs under that limit ignores the signal, and the guest gets EFBIG.
  */
@@ -32,6 +35,9 @@ extern "C" {
 #define VIRTIOFS_CACHE_ALWAYS 1u   /* for a day: nobody else changes the directory */
 #define VIRTIOFS_CACHE_METADATA 2u /* names and attributes for a day, data not at all */
 #define VIRTIOFS_CACHE_NEVER 3u	   /* nothing: the guest asks every time */
+
+/* Rules of a translation of ids. */
+#define VIRTIOFS_TRANSLATE_MAX 64u
 
 /* Zero in a member (but size) means its default. Copied. */
 struct virtiofs_passthrough_options {
@@ -55,19 +61,26 @@ struct virtiofs_passthrough_options {
 					 * guests a part of it, and inode numbers may repeat;
 					 * default: it is a mount of its own to guests that
 					 * know FUSE_SUBMOUNTS */
+	/* Rules by which a user or group has another number in the guest than here, as
+	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
+	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];
+	const char *translate_gid[VIRTIOFS_TRANSLATE_MAX];
 };
 
-#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                        \
-	{                                                                        \
-		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0 \
+#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                                   \
+	{                                                                                   \
+		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0, { NULL }, \
+		{                                                                           \
+			NULL                                                                \
+		}                                                                           \
 	}
 
 /*
  * Make a filesystem of the directory @root_fd (O_PATH suffices; duplicated).
  * Free it with virtiofs_fs_destroy().
- * Errors: -EINVAL an option out of range, or proc_self_fd is not in a proc file
- * system; -E2BIG an option this library does not know; -ENOTDIR; -EBADF; -ENOMEM;
- * -EMFILE; what opening /proc/self/fd returns.
+ * Errors: -EINVAL an option out of range, a rule that is none (which the log says), or proc_self_fd
+ * is not in a proc file system; -E2BIG an option this library does not know; -ENOTDIR; -EBADF;
+ * -ENOMEM; -EMFILE; what opening /proc/self/fd returns.
  */
 VIRTIOFS_API int virtiofs_passthrough_create(struct virtiofs_fs **ret,
 					     const struct virtiofs_env *env, int root_fd,

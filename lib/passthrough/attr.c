@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <sys/sysmacros.h>
 
-void vfi_attr_fill(struct virtiofs_fuse_attr *attr, const struct statx *st)
+void vfi_attr_fill(const struct vfi_share *share, struct virtiofs_fuse_attr *attr,
+		   const struct statx *st)
 {
 	*attr = (struct virtiofs_fuse_attr){
 		.ino = st->stx_ino,
@@ -19,8 +20,8 @@ void vfi_attr_fill(struct virtiofs_fuse_attr *attr, const struct statx *st)
 		.ctimensec = st->stx_ctime.tv_nsec,
 		.mode = st->stx_mode,
 		.nlink = st->stx_nlink,
-		.uid = st->stx_uid,
-		.gid = st->stx_gid,
+		.uid = vfi_idmap_to_guest(&share->uids, st->stx_uid),
+		.gid = vfi_idmap_to_guest(&share->gids, st->stx_gid),
 		/* The lower half is laid out as the kernel's new_encode_dev(). */
 		.rdev = (uint32_t)makedev(st->stx_rdev_major, st->stx_rdev_minor),
 		.blksize = st->stx_blksize,
@@ -36,7 +37,7 @@ void vfi_entry_fill(const struct vfi_share *share, struct virtiofs_fuse_entry_ou
 		.entry_valid = share->valid,
 		.attr_valid = share->valid,
 	};
-	vfi_attr_fill(&out->attr, st);
+	vfi_attr_fill(share, &out->attr, st);
 }
 
 void vfi_attr_reply(const struct vfi_share *share, struct virtiofs_req *req, int err,
@@ -48,7 +49,7 @@ void vfi_attr_reply(const struct vfi_share *share, struct virtiofs_req *req, int
 		virtiofs_reply_err(req, err);
 		return;
 	}
-	vfi_attr_fill(&out.attr, st);
+	vfi_attr_fill(share, &out.attr, st);
 	virtiofs_reply_attr(req, &out);
 }
 

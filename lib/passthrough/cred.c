@@ -81,6 +81,8 @@ static int limit_caps(struct vfi_cred *cred)
 	struct __user_cap_header_struct header = cap_header();
 	struct __user_cap_data_struct caps[2] = { cred->caps[0], cred->caps[1] };
 
+	if (cred->asking)
+		return 0;
 	caps[0].effective = caps[0].permitted & 1u << CAP_DAC_OVERRIDE;
 	caps[1].effective = 0;
 	return syscall(SYS_capset, &header, caps) ? -errno : 0;
@@ -148,24 +150,28 @@ static int change(struct vfi_cred *cred, const struct vfi_user *user)
 	return 0;
 }
 
-static int get_user(const struct virtiofs_req *req, struct vfi_user *user)
+static int get_user(const struct vfi_share *share, const struct virtiofs_req *req,
+		    struct vfi_user *user)
 {
 	const struct virtiofs_fuse_in_header *in = virtiofs_req_header(req);
 	const uint32_t *groups = virtiofs_req_groups(req, &user->group_count);
+	int err = vfi_idmap_to_host(&share->uids, in->uid, &user->uid);
 
-	/* That would be "keep", and create as root. */
-	if (in->uid == KEEP || in->gid == KEEP)
-		return -EOVERFLOW;
-	user->uid = in->uid;
-	user->gid = in->gid;
-	memcpy(user->groups, groups, user->group_count * sizeof(*groups));
-	return 0;
+	if (!err)
+		err = vfi_idmap_to_host(&share->gids, in->gid, &user->gid);
+	for (uint32_t i = 0; !err && i < user->group_count; i++)
+		err = vfi_idmap_to_host(&share->gids, groups[i], &user->groups[i]);
+	return err;
 }
 
 static int enter_as(struct vfi_cred *cred, const struct vfi_user *user)
 {
-	int err = save(cred, user);
+	int err;
 
+	/* That would be "keep", and create as root. */
+	if (user->uid == KEEP || user->gid == KEEP)
+		return -EOVERFLOW;
+	err = save(cred, user);
 	if (!err && !is_itself(cred, user))
 		note_dumpable(cred);
 	if (!err)
@@ -175,8 +181,7 @@ static int enter_as(struct vfi_cred *cred, const struct vfi_user *user)
 	return err;
 }
 
-int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share, const struct virtiofs_req *req,
-		   mode_t mask)
+static int enter(struct vfi_cred *cred, struct vfi_share *share, const struct virtiofs_req *req)
 {
 	struct vfi_user user;
 	int err;
@@ -189,25 +194,40 @@ int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share, const struct 
 	cred->groups = cred->few_groups;
 	if (__atomic_load_n(&share->no_creation, __ATOMIC_RELAXED))
 		return -EIO;
+	err = get_user(share, req, &user);
+	if (err)
+		return err;
 	if (syscall(SYS_getresuid, &cred->uid[0], &cred->uid[1], &cred->uid[2]))
 		return -errno;
 	cred->owner = cred->uid[1];
 	/* Who is not root creates as himself. */
-	if (cred->uid[1] == 0) {
-		err = get_user(req, &user);
-		if (err)
-			return err;
-		err = enter_as(cred, &user);
-		if (err) {
-			vfi_cred_leave(cred);
-			return err;
-		}
-	}
-	if (mask) {
+	if (cred->uid[1] != 0)
+		return 0;
+	err = enter_as(cred, &user);
+	if (err)
+		vfi_cred_leave(cred);
+	return err;
+}
+
+int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share, const struct virtiofs_req *req,
+		   mode_t mask)
+{
+	int err;
+
+	cred->asking = false;
+	err = enter(cred, share, req);
+	if (!err && mask) {
 		cred->umask = umask(mask);
 		cred->changed |= VFI_CRED_UMASK;
 	}
-	return 0;
+	return err;
+}
+
+int vfi_cred_enter_to_ask(struct vfi_cred *cred, struct vfi_share *share,
+			  const struct virtiofs_req *req)
+{
+	cred->asking = true;
+	return enter(cred, share, req);
 }
 
 /* The reverse order: the uid brings the capabilities, and those the right to the rest. */

@@ -100,6 +100,22 @@ static int set_cache(struct vfi_share *share, uint32_t cache)
 	return 0;
 }
 
+static int set_translation(const struct vfi_share *share, struct vfi_idmap *map,
+			   const char *const *rules, const char *what)
+{
+	char error[128];
+
+	for (size_t i = 0; i < VIRTIOFS_TRANSLATE_MAX && rules[i]; i++) {
+		int err = vfi_idmap_add(map, rules[i], error, sizeof(error));
+
+		if (err) {
+			vfi_log(&share->env, VIRTIOFS_LOG_ERR, "%s map: %s", what, error);
+			return err;
+		}
+	}
+	return 0;
+}
+
 static int open_root(struct vfi_share *share, int root_fd)
 {
 	struct stat st;
@@ -147,6 +163,11 @@ static int setup(struct vfi_share *share, int root_fd,
 	share->killpriv_v2 = options->killpriv_v2 != 0;
 	share->file_attr = options->file_attr != 0;
 	share->submounts = options->no_announce_submounts == 0;
+	if (!err)
+		err = set_translation(share, &share->uids, options->translate_uid, "UID");
+	if (!err)
+		err = set_translation(share, &share->gids, options->translate_gid, "GID");
+
 	if (!err)
 		err = set_limits(share, options);
 	if (!err)

@@ -10,7 +10,7 @@
 static uint64_t granted_flags(const struct vfi_share *share)
 {
 	uint64_t flags = VIRTIOFS_FUSE_ATOMIC_O_TRUNC | VIRTIOFS_FUSE_ASYNC_DIO |
-			 VIRTIOFS_FUSE_CREATE_SUPP_GROUP;
+			 VIRTIOFS_FUSE_CREATE_SUPP_GROUP | VIRTIOFS_FUSE_ALLOW_IDMAP;
 
 	if (share->killpriv_v2)
 		flags |= VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2;

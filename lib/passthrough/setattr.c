@@ -12,11 +12,19 @@ enum {
 	TIMES = VIRTIOFS_FATTR_ATIME | VIRTIOFS_FATTR_MTIME,
 };
 
-static int set_owner(int fd, const struct virtiofs_fuse_setattr_in *in)
+static int set_owner(const struct vfi_share *share, int fd,
+		     const struct virtiofs_fuse_setattr_in *in)
 {
-	uid_t uid = in->valid & VIRTIOFS_FATTR_UID ? in->uid : (uid_t)-1;
-	gid_t gid = in->valid & VIRTIOFS_FATTR_GID ? in->gid : (gid_t)-1;
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
+	int err = 0;
 
+	if (in->valid & VIRTIOFS_FATTR_UID)
+		err = vfi_idmap_to_host(&share->uids, in->uid, &uid);
+	if (!err && (in->valid & VIRTIOFS_FATTR_GID))
+		err = vfi_idmap_to_host(&share->gids, in->gid, &gid);
+	if (err)
+		return err;
 	return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) ? -errno : 0;
 }
 
@@ -106,7 +114,7 @@ static int change(const struct vfi_node *node, const struct virtiofs_fuse_setatt
 	int err = 0;
 
 	if (in->valid & OWNER)
-		err = set_owner(fd, in);
+		err = set_owner(share, fd, in);
 	if (!err && (in->valid & VIRTIOFS_FATTR_MODE))
 		err = set_mode(share, fd, type, in->mode);
 	if (!err && (in->valid & VIRTIOFS_FATTR_SIZE)) {
@@ -142,35 +150,56 @@ void vfi_share_setattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 }
 
 /* What the guest's user may do, by the three classes of permission bits. */
-static int check_mode(const struct virtiofs_fuse_in_header *who, const struct statx *st,
-		      uint32_t mask)
+static int check_mode(const struct vfi_share *share, const struct virtiofs_fuse_in_header *who,
+		      const struct statx *st, uint32_t mask)
 {
 	uint32_t any_x = st->stx_mode & (S_IXUSR | S_IXGRP | S_IXOTH);
 	uint32_t bits = st->stx_mode;
 
 	if (who->uid == 0)
 		return !(mask & X_OK) || S_ISDIR(st->stx_mode) || any_x ? 0 : -EACCES;
-	if (who->uid == st->stx_uid)
+	if (who->uid == vfi_idmap_to_guest(&share->uids, st->stx_uid))
 		bits >>= 6;
-	else if (who->gid == st->stx_gid)
+	else if (who->gid == vfi_idmap_to_guest(&share->gids, st->stx_gid))
 		bits >>= 3;
 	return (mask & ~bits) == 0 ? 0 : -EACCES;
 }
 
-static int check_access(const struct vfi_node *node, const struct virtiofs_fuse_in_header *who,
-			uint32_t mask)
+static int ask(const struct vfi_node *node, uint32_t mask)
 {
 	const struct vfi_share *share = node->guest->share;
+
+	return faccessat(share->proc_fd, vfi_fd_name(node->fd).text, (int)mask, AT_EACCESS) ? -errno
+											    : 0;
+}
+
+/*
+ * Who can become the guest's user asks as that user, and the host's kernel answers with
+ * all it knows: ACLs, mounts. (The user's supplementary groups nobody tells.) Others
+ * ask for themselves, and then look at the permission bits.
+ */
+static int check_access(const struct vfi_node *node, const struct virtiofs_req *req, uint32_t mask)
+{
+	struct vfi_share *share = node->guest->share;
+	struct vfi_cred cred;
 	struct statx st;
 	int err;
 
 	if (mask & ~(uint32_t)(R_OK | W_OK | X_OK))
 		return -EINVAL;
-	/* What this process may do, which knows of read-only mounts; then what the user may. */
-	if (faccessat(share->proc_fd, vfi_fd_name(node->fd).text, (int)mask, 0))
-		return -errno;
-	err = vfi_path_stat(node->fd, "", &st);
-	return err ? err : check_mode(who, &st, mask);
+	if (vfi_cred_enter_to_ask(&cred, share, req) == 0) {
+		bool as_user = cred.uid[1] == 0;
+
+		err = ask(node, mask);
+		vfi_cred_leave(&cred);
+		if (as_user)
+			return err;
+	} else {
+		err = ask(node, mask);
+	}
+	if (!err)
+		err = vfi_path_stat(node->fd, "", &st);
+	return err ? err : check_mode(share, virtiofs_req_header(req), &st, mask);
 }
 
 void vfi_share_access(void *session, struct virtiofs_req *req, uint64_t nodeid,
@@ -180,7 +209,7 @@ void vfi_share_access(void *session, struct virtiofs_req *req, uint64_t nodeid,
 	int err = vfi_node_open(session, nodeid, &node);
 
 	if (!err) {
-		err = check_access(&node, virtiofs_req_header(req), in->mask);
+		err = check_access(&node, req, in->mask);
 		vfi_node_close(&node);
 	}
 	virtiofs_reply_err(req, err);

@@ -33,10 +33,33 @@ struct vfi_budget {
 	uint32_t used; /* atomic */
 };
 
+enum vfi_id_kind { VFI_ID_RANGE, VFI_ID_SQUASH, VFI_ID_FORBID };
+
+/* So many ids from the first on, and what they are on the other side. */
+struct vfi_id_range {
+	uint32_t first;
+	uint32_t count;
+	uint32_t target;
+	enum vfi_id_kind kind;
+};
+
+/* Ascending, none in another. */
+struct vfi_id_ranges {
+	uint32_t count;
+	struct vfi_id_range ranges[VIRTIOFS_TRANSLATE_MAX];
+};
+
+struct vfi_idmap {
+	struct vfi_id_ranges to_host;
+	struct vfi_id_ranges to_guest;
+};
+
 struct vfi_share {
 	struct virtiofs_env env;
-	uint32_t cache;	      /* VIRTIOFS_CACHE_ */
-	bool killpriv_v2;     /* granted where the guest offers it */
+	uint32_t cache;	  /* VIRTIOFS_CACHE_ */
+	bool killpriv_v2; /* granted where the guest offers it */
+	struct vfi_idmap uids;
+	struct vfi_idmap gids;
 	uint64_t valid;	      /* seconds that names and attributes are good for */
 	bool file_attr;	      /* IOCTL is served */
 	bool submounts;	      /* are announced */
@@ -205,9 +228,19 @@ struct vfi_fd_name {
 };
 struct vfi_fd_name vfi_fd_name(int fd);
 
+/* ---- idmap.c ---- */
+
+/* One rule more, as passthrough.h has them. -EINVAL: it is none, which @error says why. */
+int vfi_idmap_add(struct vfi_idmap *map, const char *rule, char *error, size_t size);
+/* An id of the guest's. -EPERM: it is forbidden. */
+int vfi_idmap_to_host(const struct vfi_idmap *map, uint32_t id, uint32_t *host);
+/* An id of this host's. */
+uint32_t vfi_idmap_to_guest(const struct vfi_idmap *map, uint32_t id);
+
 /* ---- attr.c ---- */
 
-void vfi_attr_fill(struct virtiofs_fuse_attr *attr, const struct statx *st);
+void vfi_attr_fill(const struct vfi_share *share, struct virtiofs_fuse_attr *attr,
+		   const struct statx *st);
 /* GETATTR's and SETATTR's answer: @err, or what @st says. */
 void vfi_attr_reply(const struct vfi_share *share, struct virtiofs_req *req, int err,
 		    const struct statx *st);
@@ -288,6 +321,7 @@ struct vfi_cred {
 	struct __user_cap_data_struct caps[2];
 	int death_signal;
 	mode_t umask;
+	bool asking;   /* what the user may, without capabilities */
 	bool switched; /* counted in the share */
 	size_t group_count;
 	uint32_t *groups; /* few_groups, or allocated */
@@ -298,11 +332,15 @@ struct vfi_cred {
  * @mask: what the host's kernel is to take off the modes of what is created, by its own
  * rule (none where the directory has a default ACL); only on a thread that has a umask of
  * its own: virtiofs_req_dedicated().
- * Errors: -EIO a thread's ids could not be restored once; -EOVERFLOW no valid id; what the
- * system calls return. Then nothing has changed, and leave must not be called.
+ * Errors: -EIO a thread's ids could not be restored once; -EOVERFLOW no valid id; -EPERM a
+ * forbidden one; what the system calls return. Then nothing has changed, and leave must not be
+ * called.
  */
 int vfi_cred_enter(struct vfi_cred *cred, struct vfi_share *share, const struct virtiofs_req *req,
 		   mode_t mask);
+/* The same to ask the host's kernel what that user may do. */
+int vfi_cred_enter_to_ask(struct vfi_cred *cred, struct vfi_share *share,
+			  const struct virtiofs_req *req);
 void vfi_cred_leave(struct vfi_cred *cred);
 
 /* ---- The operations, each in the file its comment names ---- */

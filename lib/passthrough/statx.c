@@ -19,7 +19,8 @@ static struct virtiofs_fuse_sx_time sx_time(const struct statx_timestamp *time)
 	return (struct virtiofs_fuse_sx_time){ .tv_sec = time->tv_sec, .tv_nsec = time->tv_nsec };
 }
 
-static void fill(struct virtiofs_fuse_statx *out, const struct statx *st)
+static void fill(const struct vfi_share *share, struct virtiofs_fuse_statx *out,
+		 const struct statx *st)
 {
 	*out = (struct virtiofs_fuse_statx){
 		.mask = st->stx_mask & KNOWN_MASK,
@@ -27,8 +28,8 @@ static void fill(struct virtiofs_fuse_statx *out, const struct statx *st)
 		.attributes = st->stx_attributes & KNOWN_ATTRIBUTES,
 		.attributes_mask = st->stx_attributes_mask & KNOWN_ATTRIBUTES,
 		.nlink = st->stx_nlink,
-		.uid = st->stx_uid,
-		.gid = st->stx_gid,
+		.uid = vfi_idmap_to_guest(&share->uids, st->stx_uid),
+		.gid = vfi_idmap_to_guest(&share->gids, st->stx_gid),
 		.mode = st->stx_mode,
 		.ino = st->stx_ino,
 		.size = st->stx_size,
@@ -76,6 +77,6 @@ void vfi_share_statx(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		virtiofs_reply_err(req, err);
 		return;
 	}
-	fill(&out.stat, &st);
+	fill(guest->share, &out.stat, &st);
 	virtiofs_reply_statx(req, &out);
 }

@@ -2,6 +2,8 @@
 /* Changing attributes, and asking for access. */
 #include "guest.h"
 
+#include <sys/xattr.h>
+
 #include <sys/sysmacros.h>
 
 static int set(struct guest *g, const char *name, struct virtiofs_fuse_setattr_in in,
@@ -226,6 +228,60 @@ static void access_goes_by_the_guests_user(void **state)
 	assert_int_equal(do_access(g, node, X_OK), -EACCES);
 }
 
+/* struct posix_acl_xattr_header and _entry of the kernel's posix_acl_xattr.h. */
+static int set_acl(int fd, uid_t user, gid_t group)
+{
+	const struct {
+		uint32_t version;
+		struct {
+			uint16_t tag, perm;
+			uint32_t id;
+		} entries[6];
+	} acl = {
+		.version = 2,
+		.entries = {
+			{ 0x01, 6, UINT32_MAX }, /* user::rw- */
+			{ 0x02, 4, user },       /* one user: r-- */
+			{ 0x04, 0, UINT32_MAX }, /* group::--- */
+			{ 0x08, 6, group },      /* one group: rw- */
+			{ 0x10, 6, UINT32_MAX }, /* mask::rw- */
+			{ 0x20, 0, UINT32_MAX }, /* other::--- */
+		},
+	};
+
+	return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0);
+}
+
+/* Which the permission bits cannot: they say rw- of a group that may do nothing. */
+static void access_goes_by_acls(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node;
+	int fd;
+
+	if (geteuid() != 0)
+		skip();
+	host_write(g, "file", "");
+	fd = openat(g->dir, "file", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fchown(fd, 77, 88), 0);
+	if (set_acl(fd, 1001, 2002)) {
+		close(fd);
+		skip();
+	}
+	close(fd);
+	node = node_of(g, ROOT, "file");
+	become(g, 1001, 99);
+	assert_int_equal(do_access(g, node, R_OK), 0);
+	assert_int_equal(do_access(g, node, W_OK), -EACCES);
+	become(g, 1002, 2002);
+	assert_int_equal(do_access(g, node, R_OK | W_OK), 0);
+	become(g, 1002, 88);
+	assert_int_equal(do_access(g, node, R_OK), -EACCES);
+	become(g, 77, 99);
+	assert_int_equal(do_access(g, node, R_OK | W_OK), 0);
+	assert_int_equal(geteuid(), 0);
+}
+
 static void access_to_nonsense_is_refused(void **state)
 {
 	struct guest *g = *state;
@@ -250,6 +306,7 @@ int main(void)
 		TEST(times_are_changed),
 		TEST(nothing_asked_is_nothing_changed),
 		TEST(access_goes_by_the_guests_user),
+		TEST(access_goes_by_acls),
 		TEST(access_to_nonsense_is_refused),
 	};
 
