@@ -13,6 +13,7 @@ struct vfi_dirbuf {
 	size_t pos;
 	size_t end;
 	bool at_end; /* there are none behind */
+	bool far;    /* offsets of this directory may be what lseek(2) does not take */
 	/* A page: more entries than the page that Linux asks for at a time can take. */
 	_Alignas(struct dirent64) char data[4096];
 };
@@ -48,31 +49,6 @@ void vfi_share_releasedir(void *session, struct virtiofs_req *req, uint64_t node
 	virtiofs_reply_err(req, vfi_handle_release(session, in->fh, nodeid, VFI_HANDLE_DIR));
 }
 
-/* Have the buffer go on at @offset: usually where the last answer ended. */
-static int seek(struct vfi_handle_local *dir, uint64_t offset)
-{
-	struct vfi_dirbuf *buf = dir->dirbuf;
-
-	if (!buf) {
-		buf = vfi_alloc(&dir->guest->share->env, sizeof(*buf));
-		if (!buf)
-			return -ENOMEM;
-		dir->dirbuf = buf;
-		if (offset == 0)
-			return 0;
-	} else if (offset != 0 && offset == buf->offset) {
-		return 0;
-	}
-	/* Offset 0 is rewinddir(3), which is to see what has changed. */
-	if (lseek(dir->fd, (off_t)offset, SEEK_SET) < 0)
-		return -errno;
-	buf->pos = 0;
-	buf->end = 0;
-	buf->at_end = false;
-	buf->offset = offset;
-	return 0;
-}
-
 /* The next entry; NULL and 0: there is none. */
 static int next_entry(struct vfi_handle_local *dir, struct dirent64 **entry)
 {
@@ -99,6 +75,56 @@ static void take_entry(struct vfi_dirbuf *buf, const struct dirent64 *entry)
 {
 	buf->pos += entry->d_reclen;
 	buf->offset = (uint64_t)entry->d_off;
+	if (buf->offset > INT64_MAX)
+		buf->far = true;
+}
+
+static int seek(struct vfi_handle_local *dir, uint64_t offset)
+{
+	struct vfi_dirbuf *buf = dir->dirbuf;
+
+	if (lseek(dir->fd, (off_t)offset, SEEK_SET) < 0)
+		return -errno;
+	buf->pos = 0;
+	buf->end = 0;
+	buf->at_end = false;
+	buf->offset = offset;
+	return 0;
+}
+
+/* To where lseek(2) does not lead: an NFS server's offsets have all 64 bits. */
+static int walk(struct vfi_handle_local *dir, uint64_t offset)
+{
+	struct vfi_dirbuf *buf = dir->dirbuf;
+	struct dirent64 *entry;
+	int err;
+
+	/* Most directories have no such offset, and are not walked to find none. */
+	if (!buf->far)
+		return -EINVAL;
+	err = seek(dir, 0);
+	while (!err && buf->offset != offset) {
+		err = next_entry(dir, &entry);
+		if (!err && !entry)
+			err = -EINVAL;
+		if (!err)
+			take_entry(buf, entry);
+	}
+	return err;
+}
+
+/* Have the buffer go on at @offset: usually where the last answer ended. */
+static int go_on(struct vfi_handle_local *dir, uint64_t offset)
+{
+	if (!dir->dirbuf) {
+		dir->dirbuf = vfi_alloc(&dir->guest->share->env, sizeof(*dir->dirbuf));
+		if (!dir->dirbuf)
+			return -ENOMEM;
+	} else if (offset != 0 && offset == dir->dirbuf->offset) {
+		return 0;
+	}
+	/* Offset 0 is rewinddir(3), which is to see what has changed, since opendir(3) too. */
+	return offset > INT64_MAX ? walk(dir, offset) : seek(dir, offset);
 }
 
 /* A listing on its way into the guest's memory. */
@@ -160,7 +186,7 @@ static int find_mount(struct listing *list)
 static int fill(struct listing *list, uint64_t offset)
 {
 	struct dirent64 *entry;
-	int err = seek(list->dir, offset);
+	int err = go_on(list->dir, offset);
 
 	if (!err && list->plus && list->dir->guest->submounts)
 		err = find_mount(list);
