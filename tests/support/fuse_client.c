@@ -175,6 +175,7 @@ static struct fuse_call *new_call(struct fuse_client *client, const struct fuse_
 		.uid = client->uid,
 		.gid = client->gid,
 		.pid = client->pid,
+		.total_extlen = request->extlen,
 	};
 	size_t at = IN_HEADER;
 

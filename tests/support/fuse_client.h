@@ -60,6 +60,7 @@ struct fuse_request {
 	uint32_t room;	       /* bytes for the answer, its header included; 0: none */
 	uint32_t header_len;   /* the length the header claims; 0: the right one */
 	uint32_t readable_len; /* bytes that go out; 0: all (to cut a request short) */
+	uint16_t extlen;       /* of the extensions among the parts, in units of 8 bytes */
 };
 
 /* One request, from submit to free. */
