@@ -72,10 +72,9 @@ static int close_server(struct server *server)
 static int make_filesystem(struct server *server, const struct options *options, int root,
 			   int proc_self_fd)
 {
-	struct virtiofs_passthrough_options passthrough = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
+	struct virtiofs_passthrough_options passthrough = options->fs;
 	int err;
 
-	passthrough.cache = (uint32_t)options->cache;
 	passthrough.proc_self_fd = proc_self_fd;
 	err = virtiofs_passthrough_create(&server->fs, &server->env, root, &passthrough);
 	return err ? failed("share the directory", err) : 0;

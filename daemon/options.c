@@ -42,14 +42,6 @@ struct row {
 	const char *help;	      /* lines of at most 52 columns */
 };
 
-static const struct choice caches[] = {
-	{ "auto", VIRTIOFS_CACHE_AUTO, NULL },
-	{ "always", VIRTIOFS_CACHE_ALWAYS, NULL },
-	{ "metadata", VIRTIOFS_CACHE_METADATA, NULL },
-	{ "never", VIRTIOFS_CACHE_NEVER, NULL },
-	{ NULL, 0, NULL },
-};
-
 static const struct choice log_levels[] = {
 	{ "error", VIRTIOFS_LOG_ERR, NULL },
 	{ "warn", VIRTIOFS_LOG_WARNING, NULL },
@@ -96,13 +88,6 @@ static const struct row table[] = {
 	  .value = "TAG",
 	  .help = "The name the guest mounts by, up to 36 bytes; for\n"
 		  "front-ends that ask the daemon (QEMU has its own)" },
-	{ .name = "cache",
-	  .kind = KIND_CHOICE,
-	  .offset = offsetof(struct options, cache),
-	  .choices = caches,
-	  .help = "How long the guest may rely on what it has read:\n"
-		  "auto, a second; always, a day; metadata, a day, but\n"
-		  "not for data; never, not at all (default: auto)" },
 	{ .name = "sandbox",
 	  .kind = KIND_CHOICE,
 	  .offset = offsetof(struct options, sandbox),
@@ -147,7 +132,12 @@ static const struct row table[] = {
 
 const char *options_name(size_t index)
 {
-	return index < ARRAY_SIZE(table) ? table[index].name : NULL;
+	const struct virtiofs_option *option;
+
+	if (index < ARRAY_SIZE(table))
+		return table[index].name;
+	option = virtiofs_passthrough_option(index - ARRAY_SIZE(table));
+	return option ? option->name : NULL;
 }
 
 static bool takes_value(const struct row *row)
@@ -168,10 +158,18 @@ static void print_choices(FILE *file, const struct choice *choices, const char *
 	}
 }
 
+static void print_help(FILE *file, const char *help)
+{
+	while (*help) {
+		size_t len = strcspn(help, "\n");
+
+		fprintf(file, "            %.*s\n", (int)len, help);
+		help += len + (help[len] == '\n');
+	}
+}
+
 static void print_row(FILE *file, const struct row *row)
 {
-	const char *help = row->help;
-
 	if (row->letter)
 		fprintf(file, "  -%c, --%s", row->letter, row->name);
 	else
@@ -183,12 +181,17 @@ static void print_row(FILE *file, const struct row *row)
 	else if (row->choices)
 		print_choices(file, row->choices, "|");
 	fputc('\n', file);
-	while (*help) {
-		size_t len = strcspn(help, "\n");
+	print_help(file, row->help);
+}
 
-		fprintf(file, "            %.*s\n", (int)len, help);
-		help += len + (help[len] == '\n');
-	}
+static void print_fs_option(FILE *file, const struct virtiofs_option *option)
+{
+	/* All by itself, a flag has a way back. */
+	fprintf(file, "      --%s%s", option->value ? "" : "[no-]", option->name);
+	if (option->value)
+		fprintf(file, option->optional ? "[=%s]" : "=%s", option->value);
+	fputc('\n', file);
+	print_help(file, option->help);
 }
 
 void options_help(FILE *file)
@@ -198,6 +201,9 @@ void options_help(FILE *file)
 	      file);
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		print_row(file, &table[i]);
+	fputs("\nThe share:\n", file);
+	for (size_t i = 0; virtiofs_passthrough_option(i); i++)
+		print_fs_option(file, virtiofs_passthrough_option(i));
 	fputs("\nA value may also be an argument of its own: --cache always.\n"
 	      "Exit status: 0 ended as asked, 1 failed, 2 a bad command line.\n",
 	      file);
@@ -227,8 +233,8 @@ static int unknown_option(const char *arg, char error[OPTIONS_ERROR_SIZE])
 		return -EINVAL;
 	/* Cut, so that the list behind it always has room. */
 	fprintf(file, "unknown option '%.*s'; the options are", len < 64 ? (int)len : 64, arg);
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		fprintf(file, "%s --%s", i ? "," : "", table[i].name);
+	for (size_t i = 0; options_name(i); i++)
+		fprintf(file, "%s --%s", i ? "," : "", options_name(i));
 	return close_error(file, error);
 }
 
@@ -344,6 +350,44 @@ static const struct row *find(const char *arg, const char **value)
 	return NULL;
 }
 
+/* ---- The filesystem's ---- */
+
+/* The option of the library's that "--name" or "--name=value" is; NULL: it is none. */
+static const struct virtiofs_option *find_fs_option(const char *arg)
+{
+	const char *name = arg + 2;
+	size_t len = strcspn(arg, "=");
+
+	if (strncmp(arg, "--", 2) != 0)
+		return NULL;
+	len -= 2;
+	for (size_t i = 0; virtiofs_passthrough_option(i); i++) {
+		const struct virtiofs_option *option = virtiofs_passthrough_option(i);
+		size_t skip = !option->value && strncmp(name, "no-", 3) == 0 ? 3 : 0;
+
+		if (strlen(option->name) == len - skip &&
+		    strncmp(option->name, name + skip, len - skip) == 0)
+			return option;
+	}
+	return NULL;
+}
+
+/* Set @option of the library's from the argument @arg, and perhaps the one behind it. */
+static int set_fs_option(struct options *options, const struct virtiofs_option *option,
+			 const char *arg, const char *next, bool *took_next,
+			 char error[OPTIONS_ERROR_SIZE])
+{
+	size_t len = strcspn(arg, "=");
+	const char *value = arg[len] == '=' ? arg + len + 1 : NULL;
+	char name[64];
+
+	*took_next = option->value && !option->optional && !value && next;
+	if (*took_next)
+		value = next;
+	snprintf(name, sizeof(name), "%.*s", (int)len - 2, arg + 2);
+	return virtiofs_passthrough_set(&options->fs, name, value, error, OPTIONS_ERROR_SIZE);
+}
+
 /* What cannot be seen in one option alone. */
 static int check(const struct options *options, char error[OPTIONS_ERROR_SIZE])
 {
@@ -362,7 +406,7 @@ int options_parse(struct options *options, int argc, char *const argv[],
 	*options = (struct options){
 		.action = ACTION_SERVE,
 		.fd = -1,
-		.cache = VIRTIOFS_CACHE_AUTO,
+		.fs = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT,
 		.log_level = VIRTIOFS_LOG_INFO,
 		.sandbox = SANDBOX_DEFAULT,
 		.num_request_queues = 1,
@@ -370,10 +414,21 @@ int options_parse(struct options *options, int argc, char *const argv[],
 	for (int i = 1; i < argc && options->action == ACTION_SERVE; i++) {
 		const struct row *row;
 		const char *value;
+		const struct virtiofs_option *fs_option;
+		bool took_next;
 		int err;
 
 		if (argv[i][0] != '-' || argv[i][1] == '\0')
 			return bad_value(error, "unexpected argument '%s'", argv[i]);
+		fs_option = find_fs_option(argv[i]);
+		if (fs_option) {
+			err = set_fs_option(options, fs_option, argv[i], argv[i + 1], &took_next,
+					    error);
+			if (err)
+				return err;
+			i += took_next;
+			continue;
+		}
 		row = find(argv[i], &value);
 		if (!row)
 			return unknown_option(argv[i], error);

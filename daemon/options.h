@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command line. One table makes the parser, --help and the text of errors;
- * a test holds the man page against it.
+ * The command line. One table makes the parser, --help and the text of errors, and
+ * the library has one of the filesystem's options; a test holds the man page against both.
  */
 #ifndef VIRTIOFSD_OPTIONS_H
 #define VIRTIOFSD_OPTIONS_H
@@ -10,7 +10,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include <virtiofs/passthrough.h>
+
 enum action { ACTION_SERVE, ACTION_HELP, ACTION_VERSION, ACTION_CAPABILITIES };
+
+/* Room for any error text: the longest lists every option. */
+#define OPTIONS_ERROR_SIZE 2048
 
 enum sandbox { SANDBOX_DEFAULT, SANDBOX_NONE, SANDBOX_CHROOT };
 
@@ -21,15 +26,12 @@ struct options {
 	int fd;			 /* -1: socket_path is given */
 	const char *shared_dir;
 	const char *tag;	/* NULL: none */
-	int cache;		/* VIRTIOFS_CACHE_ */
 	int log_level;		/* VIRTIOFS_LOG_, or LOG_OFF */
 	int sandbox;		/* enum sandbox */
 	int num_request_queues; /* 1 to 64 */
 	bool exit_on_disconnect;
+	struct virtiofs_passthrough_options fs;
 };
-
-/* Room for any error text: the longest lists every option. */
-#define OPTIONS_ERROR_SIZE 512
 
 /*
  * Read the command line. Where it says --help, --version or the like, what

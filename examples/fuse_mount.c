@@ -63,7 +63,7 @@ struct options {
 	const char *source;
 	const char *mount_point;
 	const char *mount_options;
-	uint32_t cache;
+	struct virtiofs_passthrough_options passthrough;
 	uint32_t io;
 	unsigned threads;
 	bool memfs;
@@ -222,7 +222,6 @@ static void close_worker(struct worker *w)
 
 static struct virtiofs_fs *make_fs(const struct options *o, const struct virtiofs_env *env)
 {
-	struct virtiofs_passthrough_options po = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
 	struct virtiofs_fs *fs;
 	int root, err;
 
@@ -235,8 +234,7 @@ static struct virtiofs_fs *make_fs(const struct options *o, const struct virtiof
 	root = open(o->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		fail("'%s': %s", o->source, strerror(errno));
-	po.cache = o->cache;
-	err = virtiofs_passthrough_create(&fs, env, root, &po);
+	err = virtiofs_passthrough_create(&fs, env, root, &o->passthrough);
 	if (err)
 		fail("sharing '%s': %s", o->source, strerror(-err));
 	close(root);
@@ -312,17 +310,26 @@ static void run(const struct options *o)
 
 /* ---- Options ---- */
 
-static const char usage[] =
-	"usage: fuse_mount [options] DIRECTORY MOUNTPOINT\n"
-	"       fuse_mount [options] --memfs MOUNTPOINT\n"
-	"Mounts DIRECTORY, or a filesystem in memory, until it is unmounted or killed.\n"
-	"  --cache=auto|always|metadata|never  how long the kernel may rely on what it knows\n"
-	"  --threads=N    threads that serve it, 1 to 64 (default 1)\n"
-	"  --io=auto|sync|uring  how data is moved\n"
-	"  -o OPTIONS     mount options (default: default_permissions, and allow_other as root)\n"
-	"  --memfs        serve an empty filesystem in memory\n"
-	"  -d, --debug    log more\n"
-	"  -h, --help     this text\n";
+static void usage(FILE *file)
+{
+	const struct virtiofs_option *option;
+
+	fputs("usage: fuse_mount [options] DIRECTORY MOUNTPOINT\n"
+	      "       fuse_mount [options] --memfs MOUNTPOINT\n"
+	      "Mounts DIRECTORY, or a filesystem in memory, until it is unmounted or killed.\n"
+	      "  --threads=N    threads that serve it, 1 to 64 (default 1)\n"
+	      "  --io=auto|sync|uring  how data is moved\n"
+	      "  -o OPTIONS     mount options (default: default_permissions, and allow_other as "
+	      "root)\n"
+	      "  --memfs        serve an empty filesystem in memory\n"
+	      "  -d, --debug    log more\n"
+	      "  -h, --help     this text\n"
+	      "and for DIRECTORY those of virtiofsd, whose manual says what they do:\n",
+	      file);
+	for (size_t i = 0; (option = virtiofs_passthrough_option(i)); i++)
+		fprintf(file, "  --%s%s%s%s\n", option->value ? "" : "[no-]", option->name,
+			option->value ? "=" : "", option->value ? option->value : "");
+}
 
 static uint32_t choice(const char *option, const char *value, const char *const *names)
 {
@@ -330,30 +337,54 @@ static uint32_t choice(const char *option, const char *value, const char *const 
 		if (strcmp(names[i], value) == 0)
 			return i;
 	}
-	fprintf(stderr, "fuse_mount: --%s: '%s' is none of its values\n%s", option, value, usage);
+	fprintf(stderr, "fuse_mount: --%s: '%s' is none of its values\n", option, value);
 	exit(2);
+}
+
+/*
+ * Take the options of the filesystem out of @argv, as "--name" or "--name=value":
+ * what is left is ours. Of one that is given several times the last counts.
+ */
+static int take_passthrough(struct options *o, int argc, char **argv)
+{
+	int left = 1;
+
+	for (int i = 1; i < argc; i++) {
+		char name[64], error[256];
+		size_t len = strcspn(argv[i], "=");
+		const char *value = argv[i][len] ? argv[i] + len + 1 : NULL;
+		int err = -ENOENT;
+
+		if (strncmp(argv[i], "--", 2) == 0 && len - 2 < sizeof(name)) {
+			snprintf(name, sizeof(name), "%.*s", (int)len - 2, argv[i] + 2);
+			err = virtiofs_passthrough_set(&o->passthrough, name, value, error,
+						       sizeof(error));
+		}
+		if (err == -ENOENT) {
+			argv[left++] = argv[i];
+		} else if (err) {
+			fprintf(stderr, "fuse_mount: %s\n", error);
+			exit(2);
+		}
+	}
+	argv[left] = NULL;
+	return left;
 }
 
 static void parse(struct options *o, int argc, char **argv)
 {
-	/* In the order of VIRTIOFS_CACHE_ and VIRTIOFS_IO_. */
-	static const char *const caches[] = { "auto", "always", "metadata", "never", NULL };
+	/* In the order of VIRTIOFS_IO_. */
 	static const char *const ios[] = { "auto", "sync", "uring", NULL };
 	static const struct option longs[] = {
-		{ "cache", required_argument, NULL, 'c' },
-		{ "threads", required_argument, NULL, 't' },
-		{ "io", required_argument, NULL, 'i' },
-		{ "memfs", no_argument, NULL, 'm' },
-		{ "debug", no_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "threads", required_argument, NULL, 't' }, { "io", required_argument, NULL, 'i' },
+		{ "memfs", no_argument, NULL, 'm' },	     { "debug", no_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
 	};
 	int c, want;
 
+	argc = take_passthrough(o, argc, argv);
 	while ((c = getopt_long(argc, argv, "o:dh", longs, NULL)) != -1) {
-		if (c == 'c')
-			o->cache = choice("cache", optarg, caches);
-		else if (c == 'i')
+		if (c == 'i')
 			o->io = choice("io", optarg, ios);
 		else if (c == 't')
 			o->threads = (unsigned)strtoul(optarg, NULL, 10);
@@ -364,7 +395,7 @@ static void parse(struct options *o, int argc, char **argv)
 		else if (c == 'd')
 			o->debug = true;
 		else
-			exit(c == 'h' ? (fputs(usage, stdout), 0) : (fputs(usage, stderr), 2));
+			exit(c == 'h' ? (usage(stdout), 0) : (usage(stderr), 2));
 	}
 	/* memfs has no lock. */
 	if (o->memfs && o->threads != 1) {
@@ -373,7 +404,7 @@ static void parse(struct options *o, int argc, char **argv)
 	}
 	want = o->memfs ? 1 : 2;
 	if (argc - optind != want || o->threads < 1 || o->threads > MAX_THREADS) {
-		fputs(usage, stderr);
+		usage(stderr);
 		exit(2);
 	}
 	o->source = o->memfs ? "memfs" : argv[optind];
@@ -393,7 +424,7 @@ static void raise_nofile(void)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .threads = 1 };
+	struct options o = { .passthrough = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT, .threads = 1 };
 	sigset_t signals;
 
 	parse(&o, argc, argv);

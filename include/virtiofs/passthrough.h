@@ -21,6 +21,7 @@
 #ifndef VIRTIOFS_PASSTHROUGH_H
 #define VIRTIOFS_PASSTHROUGH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,13 @@ extern "C" {
 /* Rules of a translation of ids. */
 #define VIRTIOFS_TRANSLATE_MAX 64u
 
+/* What is on or off; 0 is its default. */
+#define VIRTIOFS_ON 1u
+#define VIRTIOFS_OFF 2u
+
+/* A time of nothing at all; 0 is its default. */
+#define VIRTIOFS_NO_TIME UINT64_MAX
+
 /* Zero in a member (but size) means its default. Copied. */
 struct virtiofs_passthrough_options {
 	size_t size;	      /* sizeof(struct virtiofs_passthrough_options) */
@@ -51,16 +59,16 @@ struct virtiofs_passthrough_options {
 			       * RLIMIT_NOFILE, at most 1048576 */
 	int proc_self_fd;     /* an O_PATH descriptor of /proc/self/fd, duplicated, for who
 			       * has no /proc later; default: opens it itself */
-	uint32_t killpriv_v2; /* nonzero: where the guest offers it (FUSE_HANDLE_KILLPRIV_V2): take
-			       * S_ISUID and S_ISGID off a file that is written to by who may
+	uint32_t killpriv_v2; /* VIRTIOFS_ON: where the guest offers it (FUSE_HANDLE_KILLPRIV_V2):
+			       * take S_ISUID and S_ISGID off a file that is written to by who may
 			       * not keep them; default: the guest's kernel does, with
 			       * requests of its own */
-	uint32_t file_attr;   /* nonzero: guests read and change what lsattr(1) shows of a file;
+	uint32_t file_attr;   /* VIRTIOFS_ON: guests read and change what lsattr(1) shows of a file;
 			       * default: they cannot */
-	uint32_t no_announce_submounts; /* nonzero: what is mounted below the directory is to
-					 * guests a part of it, and inode numbers may repeat;
-					 * default: it is a mount of its own to guests that
-					 * know FUSE_SUBMOUNTS */
+	uint32_t announce_submounts; /* VIRTIOFS_OFF: what is mounted below the directory is to
+				      * guests a part of it, and inode numbers may repeat;
+				      * default: it is a mount of its own to guests that
+				      * know FUSE_SUBMOUNTS */
 	/* Rules by which a user or group has another number in the guest than here, as
 	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
 	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];
@@ -85,6 +93,33 @@ struct virtiofs_passthrough_options {
 VIRTIOFS_API int virtiofs_passthrough_create(struct virtiofs_fs **ret,
 					     const struct virtiofs_env *env, int root_fd,
 					     const struct virtiofs_passthrough_options *options);
+
+/* ---- The options by name, as on a command line ---- */
+
+/* An option of the table. */
+struct virtiofs_option {
+	const char *name;  /* without dashes, as "cache" */
+	const char *value; /* what a help calls its value: "N", or what it may be, as
+			    * "auto|always"; NULL: it takes none, and "no-" before its
+			    * name takes it back */
+	const char *help;  /* what it does, in lines of at most 56 columns; without a
+			    * newline at the end */
+	bool optional;	   /* the value may be left out, and is never the next argument */
+};
+
+/* Option @index, for a help and a parser; NULL behind the last. Thread: any. Static memory. */
+VIRTIOFS_API const struct virtiofs_option *virtiofs_passthrough_option(size_t index);
+
+/*
+ * Set what option @name stands for, as in "--name=value"; a flag may also be named
+ * "no-NAME", and a rule is added to those given before. @options->size is set. @value: NULL, none
+ * was given; a text is borrowed for as long as @options is used. The meaning of texts is looked at
+ * in virtiofs_passthrough_create(). Errors: -ENOENT it is none of this filesystem's options;
+ * -EINVAL a value that the option does not take, with a line of text, without a newline, in @error.
+ */
+VIRTIOFS_API int virtiofs_passthrough_set(struct virtiofs_passthrough_options *options,
+					  const char *name, const char *value, char *error,
+					  size_t error_size);
 
 #ifdef __cplusplus
 }

@@ -160,14 +160,13 @@ static int setup(struct vfi_share *share, int root_fd,
 {
 	int err = set_cache(share, options->cache);
 
-	share->killpriv_v2 = options->killpriv_v2 != 0;
-	share->file_attr = options->file_attr != 0;
-	share->submounts = options->no_announce_submounts == 0;
+	share->killpriv_v2 = options->killpriv_v2 == VIRTIOFS_ON;
+	share->file_attr = options->file_attr == VIRTIOFS_ON;
+	share->submounts = options->announce_submounts != VIRTIOFS_OFF;
 	if (!err)
 		err = set_translation(share, &share->uids, options->translate_uid, "UID");
 	if (!err)
 		err = set_translation(share, &share->gids, options->translate_gid, "GID");
-
 	if (!err)
 		err = set_limits(share, options);
 	if (!err)

@@ -19,7 +19,7 @@ static int setup(void **state)
 	struct shared *s = calloc(1, sizeof(*s));
 
 	assert_non_null(s);
-	options.file_attr = 1;
+	options.file_attr = VIRTIOFS_ON;
 	shared_open(s, &with);
 	*state = s;
 	return 0;

@@ -40,7 +40,7 @@ static void defaults_are_those_of_the_man_page(void **state)
 	assert_int_equal(options.fd, -1);
 	assert_string_equal(options.shared_dir, "/d");
 	assert_null(options.tag);
-	assert_int_equal(options.cache, VIRTIOFS_CACHE_AUTO);
+	assert_int_equal(options.fs.cache, VIRTIOFS_CACHE_AUTO);
 	assert_int_equal(options.log_level, VIRTIOFS_LOG_INFO);
 	assert_int_equal(options.sandbox, SANDBOX_DEFAULT);
 	assert_int_equal(options.num_request_queues, 1);
@@ -59,7 +59,7 @@ static void value_is_behind_an_equals_sign_or_the_next_argument(void **state)
 	assert_string_equal(options.socket_path, "/a=b");
 	assert_string_equal(options.shared_dir, "/x=y");
 	assert_string_equal(options.tag, "-t");
-	assert_int_equal(options.cache, VIRTIOFS_CACHE_NEVER);
+	assert_int_equal(options.fs.cache, VIRTIOFS_CACHE_NEVER);
 	assert_int_equal(options.log_level, LOG_OFF);
 	assert_int_equal(options.sandbox, SANDBOX_CHROOT);
 	assert_int_equal(options.num_request_queues, 64);
@@ -73,8 +73,22 @@ static void last_of_a_repeated_option_counts(void **state)
 	assert_int_equal(parse(&options, ARGS(SERVE, "--cache=never", "--cache=always",
 					      "--exit-on-disconnect", "--exit-on-disconnect")),
 			 0);
-	assert_int_equal(options.cache, VIRTIOFS_CACHE_ALWAYS);
+	assert_int_equal(options.fs.cache, VIRTIOFS_CACHE_ALWAYS);
 	assert_true(options.exit_on_disconnect);
+}
+
+static void flag_of_the_share_is_taken_back_by_its_no(void **state)
+{
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(&options, ARGS(SERVE)), 0);
+	assert_int_equal(options.fs.file_attr, 0);
+	assert_int_equal(parse(&options, ARGS(SERVE, "--file-attr", "--max-inodes", "7")), 0);
+	assert_int_equal(options.fs.file_attr, VIRTIOFS_ON);
+	assert_int_equal(options.fs.max_inodes, 7);
+	assert_int_equal(parse(&options, ARGS(SERVE, "--file-attr", "--no-file-attr")), 0);
+	assert_int_equal(options.fs.file_attr, VIRTIOFS_OFF);
 }
 
 static void listening_descriptor_takes_the_place_of_a_path(void **state)
@@ -104,7 +118,7 @@ static void help_and_version_need_nothing_else(void **state)
 	assert_int_equal(options.action, ACTION_CAPABILITIES);
 }
 
-/* A command line that is refused, and all of the error but an unknown option's list. */
+/* A command line that is refused, and the error; NULL: an unknown option's. */
 static const struct {
 	const char *args[5]; /* the last one NULL */
 	const char *error;
@@ -140,6 +154,11 @@ static const struct {
 	{ { "--socket-path=" }, "--socket-path: a value of 0 bytes; allowed are 1 to 4096" },
 	{ { SERVE, "--exit-on-disconnect=yes" }, "--exit-on-disconnect takes no value" },
 	{ { SERVE, "--help=me" }, "--help takes no value" },
+	{ { SERVE, "--file-attr=on" }, "--file-attr takes no value" },
+	{ { SERVE, "--no-cache" }, NULL },
+	{ { SERVE, "--max-handles=0" }, "--max-handles=0 is not a number from 1 to 4294967294" },
+	{ { SERVE, "--max-handles=4294967295" },
+	  "--max-handles=4294967295 is not a number from 1 to 4294967294" },
 	{ { SERVE, "/mnt" }, "unexpected argument '/mnt'" },
 	{ { SERVE, "-" }, "unexpected argument '-'" },
 	{ { SERVE, "" }, "unexpected argument ''" },
@@ -152,7 +171,10 @@ static void bad_command_lines_say_what_is_wrong_and_what_is_allowed(void **state
 		struct options options;
 
 		assert_int_equal(parse(&options, refused[i].args), -EINVAL);
-		assert_string_equal(error, refused[i].error);
+		if (refused[i].error)
+			assert_string_equal(error, refused[i].error);
+		else
+			assert_memory_equal(error, "unknown option", 14);
 	}
 }
 
@@ -270,10 +292,13 @@ static void help_shows_every_option_and_fits_a_terminal(void **state)
 		snprintf(dashed, sizeof(dashed), "  --%s", options_name(i));
 		if (!strstr(text, dashed))
 			snprintf(dashed, sizeof(dashed), ", --%s", options_name(i));
+		if (!strstr(text, dashed))
+			snprintf(dashed, sizeof(dashed), "  --[no-]%s", options_name(i));
 		assert_non_null(strstr(text, dashed));
 	}
 	assert_non_null(strstr(text, "--cache=auto|always|metadata|never\n"));
 	assert_non_null(strstr(text, "--sandbox=none|chroot\n"));
+	assert_non_null(strstr(text, "--[no-]file-attr\n"));
 	for (const char *line = text; *line;) {
 		size_t len = strcspn(line, "\n");
 
@@ -289,6 +314,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_those_of_the_man_page),
 		cmocka_unit_test(value_is_behind_an_equals_sign_or_the_next_argument),
 		cmocka_unit_test(last_of_a_repeated_option_counts),
+		cmocka_unit_test(flag_of_the_share_is_taken_back_by_its_no),
 		cmocka_unit_test(listening_descriptor_takes_the_place_of_a_path),
 		cmocka_unit_test(help_and_version_need_nothing_else),
 		cmocka_unit_test(bad_command_lines_say_what_is_wrong_and_what_is_allowed),

@@ -15,7 +15,7 @@ static int setup(void **state)
 	struct virtiofs_passthrough_options options = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
 	struct guest *g;
 
-	options.killpriv_v2 = 1;
+	options.killpriv_v2 = VIRTIOFS_ON;
 	guest_setup_with(state, &options);
 	g = *state;
 	g->req.granted = g->init.granted & g->init.offered;

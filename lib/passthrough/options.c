@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The options by name: one table, from which programs have their command lines,
+ * their help and the text of their errors.
+ */
+#include "passthrough/share.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a row's member is. */
+enum kind {
+	KIND_FLAG,   /* uint32_t: VIRTIOFS_ON, or by "no-NAME" VIRTIOFS_OFF */
+	KIND_CHOICE, /* uint32_t: the place of the value among those of the help */
+	KIND_NUMBER, /* uint32_t: a decimal from min to max */
+	KIND_TIME,   /* uint64_t: nanoseconds of a decimal number of seconds */
+	KIND_LIST,   /* const char *[max + 1]: the values, borrowed, up to a NULL */
+};
+
+struct row {
+	struct virtiofs_option option;
+	enum kind kind;
+	size_t offset; /* of the member */
+	uint32_t min;
+	uint32_t max;
+	uint32_t bare; /* of a choice whose value is left out */
+};
+
+#define MEMBER(name) .offset = offsetof(struct virtiofs_passthrough_options, name)
+
+static const struct row rows[] = {
+	{ .option = { .name = "cache",
+		      .value = "auto|always|metadata|never",
+		      .help = "How long the guest may rely on what it has read:\n"
+			      "auto, a second; always, a day; metadata, a day, but\n"
+			      "not for data; never, not at all (default: auto)" },
+	  .kind = KIND_CHOICE,
+	  MEMBER(cache) },
+	{ .option = { .name = "killpriv-v2",
+		      .help = "Take set-user-id and set-group-id bits off what a user\n"
+			      "writes to, without a request of the guest's for each\n"
+			      "(default: off)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(killpriv_v2) },
+	{ .option = { .name = "file-attr",
+		      .help = "Have the guest read and change what lsattr(1) shows\n"
+			      "(default: off)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(file_attr) },
+	{ .option = { .name = "announce-submounts",
+		      .help = "Have what is mounted below DIR be mounts to the guest\n"
+			      "too (default: on)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(announce_submounts) },
+	{ .option = { .name = "translate-uid",
+		      .value = "RULE",
+		      .help = "Give users other numbers in the guest than on the host;\n"
+			      "RULE is guest:G:H:N, host:H:G:N, map:G:H:N,\n"
+			      "squash-guest:G:H:N, squash-host:H:G:N or\n"
+			      "forbid-guest:G:N; may be given several times" },
+	  .kind = KIND_LIST,
+	  MEMBER(translate_uid),
+	  .max = VIRTIOFS_TRANSLATE_MAX - 1 },
+	{ .option = { .name = "translate-gid", .value = "RULE", .help = "The same for groups" },
+	  .kind = KIND_LIST,
+	  MEMBER(translate_gid),
+	  .max = VIRTIOFS_TRANSLATE_MAX - 1 },
+	{ .option = { .name = "max-inodes",
+		      .value = "N",
+		      .help = "Files and directories that the guest may know at once" },
+	  .kind = KIND_NUMBER,
+	  MEMBER(max_inodes),
+	  .min = 1,
+	  .max = UINT32_MAX - 1 },
+	{ .option = { .name = "max-handles",
+		      .value = "N",
+		      .help = "Files and directories that the guest may have open at\n"
+			      "once" },
+	  .kind = KIND_NUMBER,
+	  MEMBER(max_handles),
+	  .min = 1,
+	  .max = UINT32_MAX - 1 },
+};
+
+const struct virtiofs_option *virtiofs_passthrough_option(size_t index)
+{
+	return index < VFI_ARRAY_SIZE(rows) ? &rows[index].option : NULL;
+}
+
+/* The row of @name; *@on is false for "no-" before that of a flag. */
+static const struct row *find(const char *name, bool *on)
+{
+	for (size_t i = 0; i < VFI_ARRAY_SIZE(rows); i++) {
+		const struct row *row = &rows[i];
+
+		*on = strcmp(name, row->option.name) == 0;
+		if (*on || (row->kind == KIND_FLAG && strncmp(name, "no-", 3) == 0 &&
+			    strcmp(name + 3, row->option.name) == 0))
+			return row;
+	}
+	return NULL;
+}
+
+/* The place of @value in "one|two|three"; -1: it is none of them. */
+static int place(const char *choices, const char *value)
+{
+	size_t len = strlen(value);
+
+	for (int i = 0; *choices; i++) {
+		size_t n = strcspn(choices, "|");
+
+		if (n == len && memcmp(choices, value, n) == 0)
+			return i;
+		choices += n + (choices[n] == '|');
+	}
+	return -1;
+}
+
+static bool parse_number(const char *value, uint64_t max, const char **end, uint64_t *number)
+{
+	*number = 0;
+	if (*value < '0' || *value > '9')
+		return false;
+	for (; *value >= '0' && *value <= '9'; value++) {
+		*number = *number * 10 + (uint64_t)(*value - '0');
+		if (*number > max)
+			return false;
+	}
+	*end = value;
+	return true;
+}
+
+/* "1", "0.25": to nanoseconds, of which none is lost. */
+static bool parse_time(const char *value, uint64_t *ns)
+{
+	const uint64_t second = 1000000000;
+	uint64_t unit = second, sec;
+
+	if (!parse_number(value, UINT32_MAX, &value, &sec))
+		return false;
+	*ns = sec * second;
+	if (*value == '.' && value[1] != '\0') {
+		for (value++; *value >= '0' && *value <= '9' && unit > 1; value++) {
+			unit /= 10;
+			*ns += unit * (uint64_t)(*value - '0');
+		}
+	}
+	return *value == '\0';
+}
+
+static int set_choice(const struct row *row, const char *value, uint32_t *member, char *error,
+		      size_t error_size)
+{
+	int at = value ? place(row->option.value, value) : (int)row->bare;
+	const char *choices = row->option.value;
+	int n;
+
+	if (at >= 0) {
+		*member = (uint32_t)at;
+		return 0;
+	}
+	n = snprintf(error, error_size, "--%s=%s is not known; allowed are", row->option.name,
+		     value);
+	while (*choices && n > 0 && (size_t)n < error_size) {
+		size_t len = strcspn(choices, "|");
+
+		n += snprintf(error + n, error_size - (size_t)n, " %.*s%s", (int)len, choices,
+			      choices[len] ? "," : "");
+		choices += len + (choices[len] == '|');
+	}
+	return -EINVAL;
+}
+
+static int set_number(const struct row *row, const char *value, uint32_t *member, char *error,
+		      size_t error_size)
+{
+	uint64_t number;
+	const char *end;
+
+	if (!parse_number(value, row->max, &end, &number) || *end || number < row->min) {
+		snprintf(error, error_size, "--%s=%s is not a number from %u to %u",
+			 row->option.name, value, row->min, row->max);
+		return -EINVAL;
+	}
+	*member = (uint32_t)number;
+	return 0;
+}
+
+static int set_time(const struct row *row, const char *value, uint64_t *member, char *error,
+		    size_t error_size)
+{
+	uint64_t ns;
+
+	if (!parse_time(value, &ns)) {
+		snprintf(error, error_size,
+			 "--%s=%s is not a number of seconds, with at most nine decimals",
+			 row->option.name, value);
+		return -EINVAL;
+	}
+	/* Zero in a member is its default. */
+	*member = ns ? ns : VIRTIOFS_NO_TIME;
+	return 0;
+}
+
+static int add(const struct row *row, const char *value, const char **list, char *error,
+	       size_t error_size)
+{
+	for (uint32_t i = 0; i < row->max; i++) {
+		if (!list[i]) {
+			list[i] = value;
+			return 0;
+		}
+	}
+	snprintf(error, error_size, "--%s is given more than %u times", row->option.name, row->max);
+	return -EINVAL;
+}
+
+int virtiofs_passthrough_set(struct virtiofs_passthrough_options *options, const char *name,
+			     const char *value, char *error, size_t error_size)
+{
+	bool on;
+	const struct row *row = find(name, &on);
+	void *member;
+
+	if (!row || row->offset >= options->size)
+		return -ENOENT;
+	member = (char *)options + row->offset;
+	if (!row->option.value && value) {
+		snprintf(error, error_size, "--%s takes no value", name);
+		return -EINVAL;
+	}
+	if (row->option.value && !value && !row->option.optional) {
+		snprintf(error, error_size, "--%s needs a value", name);
+		return -EINVAL;
+	}
+	switch (row->kind) {
+	case KIND_FLAG:
+		*(uint32_t *)member = on ? VIRTIOFS_ON : VIRTIOFS_OFF;
+		return 0;
+	case KIND_CHOICE:
+		return set_choice(row, value, member, error, error_size);
+	case KIND_NUMBER:
+		return set_number(row, value, member, error, error_size);
+	case KIND_TIME:
+		return set_time(row, value, member, error, error_size);
+	case KIND_LIST:
+		return add(row, value, member, error, error_size);
+	}
+	return -EINVAL;
+}
