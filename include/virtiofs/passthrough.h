@@ -69,18 +69,21 @@ struct virtiofs_passthrough_options {
 				      * guests a part of it, and inode numbers may repeat;
 				      * default: it is a mount of its own to guests that
 				      * know FUSE_SUBMOUNTS */
+	uint32_t export_support;     /* VIRTIOFS_OFF: a guest's file handles (open_by_handle_at(2),
+				      * its NFS server) are good while its kernel has the file in
+				      * memory; default: beyond that */
 	/* Rules by which a user or group has another number in the guest than here, as
 	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
 	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];
 	const char *translate_gid[VIRTIOFS_TRANSLATE_MAX];
 };
 
-#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                                   \
-	{                                                                                   \
-		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0, { NULL }, \
-		{                                                                           \
-			NULL                                                                \
-		}                                                                           \
+#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                                      \
+	{                                                                                      \
+		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0, 0, { NULL }, \
+		{                                                                              \
+			NULL                                                                   \
+		}                                                                              \
 	}
 
 /*

@@ -136,11 +136,6 @@ struct listing {
 	struct vfi_mount mount; /* that the directory is on */
 };
 
-static bool is_dot(const char *name)
-{
-	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
-}
-
 static bool pack(struct listing *list, const struct dirent64 *entry)
 {
 	return virtiofs_dirent_add(list->dst, &list->used, entry->d_ino, (uint64_t)entry->d_off,
@@ -157,7 +152,7 @@ static bool pack_plus(struct listing *list, const struct dirent64 *entry)
 
 	if (list->dst->len - list->used < virtiofs_direntplus_size(len))
 		return false;
-	if (!is_dot(entry->d_name))
+	if (!vfi_path_is_dot(entry->d_name))
 		err = vfi_lookup(guest, list->dir->fd, list->mount, entry->d_name,
 				 &list->dir->fresh, &out);
 	if (err == -ENOENT)

@@ -71,17 +71,28 @@ int vfi_lookup(struct vfi_guest *guest, int dir, struct vfi_mount mount, const c
 	return 0;
 }
 
+static int lookup(const struct vfi_node *dir, const char *name, struct virtiofs_fuse_entry_out *out)
+{
+	const struct vfi_mount mount = { dir->inode->dev, dir->inode->mount };
+
+	if (vfi_path_is_dot(name))
+		return vfi_export_lookup(dir, name, out);
+	return vfi_lookup(dir->guest, dir->fd, mount, name, dir->fresh, out);
+}
+
 void vfi_share_lookup(void *session, struct virtiofs_req *req, uint64_t parent, const char *name)
 {
 	struct vfi_guest *guest = session;
 	struct virtiofs_fuse_entry_out out;
 	struct vfi_node dir;
-	int err = vfi_node_open(guest, parent, &dir);
+	int err;
 
+	/* The way up of ".." may be long. */
+	if (vfi_path_is_dot(name) && virtiofs_req_offload(req))
+		return;
+	err = vfi_node_open(guest, parent, &dir);
 	if (!err) {
-		const struct vfi_mount mount = { dir.inode->dev, dir.inode->mount };
-
-		err = vfi_lookup(guest, dir.fd, mount, name, dir.fresh, &out);
+		err = lookup(&dir, name, &out);
 		vfi_node_close(&dir);
 	}
 	if (err)

@@ -54,6 +54,11 @@ static const struct row rows[] = {
 			      "too (default: on)" },
 	  .kind = KIND_FLAG,
 	  MEMBER(announce_submounts) },
+	{ .option = { .name = "export-support",
+		      .help = "Have the guest find a file by its handle when its kernel\n"
+			      "has forgotten it, as its NFS server needs (default: on)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(export_support) },
 	{ .option = { .name = "translate-uid",
 		      .value = "RULE",
 		      .help = "Give users other numbers in the guest than on the host;\n"

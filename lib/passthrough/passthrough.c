@@ -163,6 +163,7 @@ static int setup(struct vfi_share *share, int root_fd,
 	share->killpriv_v2 = options->killpriv_v2 == VIRTIOFS_ON;
 	share->file_attr = options->file_attr == VIRTIOFS_ON;
 	share->submounts = options->announce_submounts != VIRTIOFS_OFF;
+	share->export = options->export_support != VIRTIOFS_OFF;
 	if (!err)
 		err = set_translation(share, &share->uids, options->translate_uid, "UID");
 	if (!err)

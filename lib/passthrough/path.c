@@ -73,6 +73,16 @@ int vfi_path_hold(const struct vfi_share *share, int fd)
 	return opened(openat(share->proc_fd, vfi_fd_name(fd).text, O_PATH | O_CLOEXEC));
 }
 
+bool vfi_path_is_dot(const char *name)
+{
+	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+int vfi_path_parent(int fd)
+{
+	return opened(openat(fd, "..", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
 int vfi_path_stat(int dir, const char *name, struct statx *st)
 {
 	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;

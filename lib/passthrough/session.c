@@ -18,6 +18,8 @@ static uint64_t granted_flags(const struct vfi_share *share)
 	/* Where nobody else changes files, a new mtime is the guest's own doing. */
 	if (share->cache != VIRTIOFS_CACHE_ALWAYS)
 		flags |= VIRTIOFS_FUSE_AUTO_INVAL_DATA;
+	if (share->export)
+		flags |= VIRTIOFS_FUSE_EXPORT_SUPPORT;
 	if (share->submounts)
 		flags |= VIRTIOFS_FUSE_SUBMOUNTS;
 	if (share->file_attr)

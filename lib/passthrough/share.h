@@ -63,6 +63,7 @@ struct vfi_share {
 	uint64_t valid;	      /* seconds that names and attributes are good for */
 	bool file_attr;	      /* IOCTL is served */
 	bool submounts;	      /* are announced */
+	bool export;	      /* "." and ".." are looked up */
 	int root_fd;	      /* the directory */
 	int proc_fd;	      /* /proc/self/fd */
 	bool has_openat2;     /* Linux 5.6, and no filter in the way */
@@ -219,6 +220,11 @@ int vfi_path_open(const struct vfi_share *share, int dir, const char *name, int 
 int vfi_path_reopen(const struct vfi_share *share, int fd, uint32_t type, int flags);
 /* An O_PATH descriptor of what @fd has open. */
 int vfi_path_hold(const struct vfi_share *share, int fd);
+/* Whether it is "." or "..". */
+bool vfi_path_is_dot(const char *name);
+/* An O_PATH descriptor of the directory that the directory @fd is in. The one way up: it
+ * may lead out of the shared directory, and who calls it finds out. */
+int vfi_path_parent(int fd);
 /* statx(2) of a component, or with "" of the descriptor itself. */
 int vfi_path_stat(int dir, const char *name, struct statx *st);
 
@@ -275,6 +281,12 @@ void vfi_mount_announce(const struct vfi_guest *guest, struct vfi_mount parent,
  */
 int vfi_lookup(struct vfi_guest *guest, int dir, struct vfi_mount mount, const char *name,
 	       uint32_t *fresh, struct virtiofs_fuse_entry_out *out);
+
+/* ---- export.c ---- */
+
+/* "." or ".." looked up, and the lookup counted. Returns 0 or a negative errno. */
+int vfi_export_lookup(const struct vfi_node *node, const char *name,
+		      struct virtiofs_fuse_entry_out *out);
 
 /* ---- data.c ---- */
 

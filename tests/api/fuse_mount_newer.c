@@ -146,7 +146,63 @@ static void file_reaches_as_far_as_the_file_system_behind(void **state)
 	assert_int_equal(umount2(behind(&m, "tmpfs"), MNT_DETACH), 0);
 }
 
+/* A file handle of the mount's; -1 and an errno. */
+static int open_handle(int mount_fd, const char *handle, int flags)
+{
+	return open_by_handle_at(mount_fd, (struct file_handle *)(uintptr_t)handle, flags);
+}
+
+static void make_handle(const char *path, char *bytes)
+{
+	struct file_handle *handle = (struct file_handle *)(void *)bytes;
+	int mount_id;
+
+	handle->handle_bytes = MAX_HANDLE_SZ;
+	assert_int_equal(name_to_handle_at(AT_FDCWD, path, handle, &mount_id, 0), 0);
+}
+
+static void handle_opens_its_file_whatever_its_name(void **state)
+{
+	enum { SIZE = sizeof(struct file_handle) + MAX_HANDLE_SZ };
+	_Alignas(struct file_handle) char file[SIZE], dir[SIZE];
+	struct stat one, two;
+	char buf[8];
+	int root, fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	root = open(in(&m, "."), O_RDONLY | O_DIRECTORY);
+	assert_true(root >= 0);
+	assert_int_equal(mkdir(in(&m, "handles"), 0755), 0);
+	assert_int_equal(mkdir(in(&m, "handles/dir"), 0755), 0);
+	write_file(in(&m, "handles/dir/file"), "by handle");
+	make_handle(in(&m, "handles/dir/file"), file);
+	make_handle(in(&m, "handles/dir"), dir);
+	assert_int_equal(rename(in(&m, "handles/dir"), in(&m, "handles/moved")), 0);
+	fd = open_handle(root, file, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, buf, sizeof(buf)), sizeof(buf));
+	close(fd);
+	fd = open_handle(root, dir, O_RDONLY | O_DIRECTORY);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &one), 0);
+	assert_int_equal(stat(behind(&m, "handles/moved"), &two), 0);
+	assert_int_equal(one.st_ino, two.st_ino);
+	assert_int_equal(fstatat(fd, "..", &one, 0), 0);
+	assert_int_equal(stat(behind(&m, "handles"), &two), 0);
+	assert_int_equal(one.st_ino, two.st_ino);
+	close(fd);
+	/* And not another file, once it is gone. */
+	assert_int_equal(unlink(in(&m, "handles/moved/file")), 0);
+	write_file(in(&m, "handles/moved/file"), "another");
+	assert_int_equal(open_handle(root, file, O_RDONLY), -1);
+	assert_int_equal(errno, ESTALE);
+	close(root);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(handle_opens_its_file_whatever_its_name),
 	cmocka_unit_test(whiteout_is_left_where_a_file_was),
 	cmocka_unit_test(file_reaches_as_far_as_the_file_system_behind),
 	cmocka_unit_test(time_of_birth_is_the_files),
