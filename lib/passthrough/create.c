@@ -272,8 +272,9 @@ static int create_new(struct vfi_guest *guest, const struct virtiofs_req *req, i
 	return 0;
 }
 
-static int open_existing(struct vfi_guest *guest, int dir, const char *name,
-			 const struct virtiofs_fuse_create_in *in, struct virtiofs_create_out *out)
+static int open_existing(struct vfi_guest *guest, const struct virtiofs_req *req, int dir,
+			 const char *name, const struct virtiofs_fuse_create_in *in,
+			 struct virtiofs_create_out *out)
 {
 	struct vfi_node node;
 	uint32_t fresh = false;
@@ -285,8 +286,8 @@ static int open_existing(struct vfi_guest *guest, int dir, const char *name,
 		return err;
 	err = vfi_node_open(guest, out->entry.nodeid, &node);
 	if (!err) {
-		err = vfi_open_node(&node, VFI_HANDLE_FILE, in->flags, in->open_flags,
-				    &out->open.fh);
+		err = vfi_open_node(&node, VFI_HANDLE_FILE, in->flags,
+				    vfi_kill_open_flags(req, in->open_flags), &out->open.fh);
 		vfi_node_close(&node);
 	}
 	if (err)
@@ -305,7 +306,7 @@ static int create(struct vfi_guest *guest, const struct virtiofs_req *req, int d
 		err = create_new(guest, req, dir, in, O_CREAT | O_EXCL, name, out);
 		if (err != -EEXIST || (in->flags & O_EXCL))
 			return err;
-		err = open_existing(guest, dir, name, in, out);
+		err = open_existing(guest, req, dir, name, in, out);
 		if (err != -ENOENT)
 			return err;
 	}

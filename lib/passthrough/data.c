@@ -90,7 +90,8 @@ void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
 			vfi_node_close(&node);
 			return;
 		}
-		err = vfi_open_node(&node, VFI_HANDLE_FILE, in->flags, in->open_flags, &out.fh);
+		err = vfi_open_node(&node, VFI_HANDLE_FILE, in->flags,
+				    vfi_kill_open_flags(req, in->open_flags), &out.fh);
 		vfi_node_close(&node);
 	}
 	if (err)

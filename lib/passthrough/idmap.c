@@ -190,6 +190,16 @@ int vfi_idmap_add(struct vfi_idmap *map, const char *text, char *error, size_t s
 	return -EINVAL;
 }
 
+int vfi_idmap_check(const char *const *rules, const char *rule, char *error, size_t size)
+{
+	struct vfi_idmap map = { 0 };
+	int err = 0;
+
+	for (; *rules && !err; rules++)
+		err = vfi_idmap_add(&map, *rules, error, size);
+	return err ? err : vfi_idmap_add(&map, rule, error, size);
+}
+
 /* ---- Translation ---- */
 
 static uint32_t translate(const struct vfi_id_range *range, uint32_t id)

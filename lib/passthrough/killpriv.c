@@ -47,6 +47,21 @@ int vfi_kill_suidgid(int fd)
 	return err == -EPERM && !may_keep_them() ? 0 : err;
 }
 
+uint32_t vfi_kill_open_flags(const struct virtiofs_req *req, uint32_t open_flags)
+{
+	uint32_t uid = virtiofs_req_header(req)->uid;
+
+	/*
+	 * With ATOMIC_O_TRUNC the guest's kernel truncates by OPEN alone, and without
+	 * KILLPRIV_V2 says nothing of the bits. Of whom nobody knows we think the best:
+	 * what stays is an empty file, and the first write will take them.
+	 */
+	if (!(virtiofs_req_granted(req) & VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2) && uid != 0 &&
+	    uid != VIRTIOFS_FUSE_INVALID_UIDGID)
+		open_flags |= VIRTIOFS_FUSE_OPEN_KILL_SUIDGID;
+	return open_flags;
+}
+
 int vfi_kill_for_user(const struct virtiofs_req *req, int fd)
 {
 	/* The guest's kernel leaves these to us without a flag that says who may keep the

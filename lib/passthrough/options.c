@@ -26,6 +26,8 @@ struct row {
 	uint32_t min;
 	uint32_t max;
 	uint32_t bare; /* of a choice whose value is left out */
+	/* Whether a list may have one value more: 0, or an errno and a text; NULL: any. */
+	int (*check)(const char *const *list, const char *value, char *error, size_t error_size);
 };
 
 #define MEMBER(name) .offset = offsetof(struct virtiofs_passthrough_options, name)
@@ -67,10 +69,12 @@ static const struct row rows[] = {
 			      "forbid-guest:G:N; may be given several times" },
 	  .kind = KIND_LIST,
 	  MEMBER(translate_uid),
+	  .check = vfi_idmap_check,
 	  .max = VIRTIOFS_TRANSLATE_MAX - 1 },
 	{ .option = { .name = "translate-gid", .value = "RULE", .help = "The same for groups" },
 	  .kind = KIND_LIST,
 	  MEMBER(translate_gid),
+	  .check = vfi_idmap_check,
 	  .max = VIRTIOFS_TRANSLATE_MAX - 1 },
 	{ .option = { .name = "max-inodes",
 		      .value = "N",
@@ -212,14 +216,26 @@ static int set_time(const struct row *row, const char *value, uint64_t *member, 
 static int add(const struct row *row, const char *value, const char **list, char *error,
 	       size_t error_size)
 {
-	for (uint32_t i = 0; i < row->max; i++) {
-		if (!list[i]) {
-			list[i] = value;
-			return 0;
+	uint32_t n = 0;
+
+	while (n < row->max && list[n])
+		n++;
+	if (n == row->max) {
+		snprintf(error, error_size, "--%s is given more than %u times", row->option.name,
+			 row->max);
+		return -EINVAL;
+	}
+	if (row->check) {
+		char why[128];
+		int err = row->check(list, value, why, sizeof(why));
+
+		if (err) {
+			snprintf(error, error_size, "--%s=%s", row->option.name, why);
+			return err;
 		}
 	}
-	snprintf(error, error_size, "--%s is given more than %u times", row->option.name, row->max);
-	return -EINVAL;
+	list[n] = value;
+	return 0;
 }
 
 int virtiofs_passthrough_set(struct virtiofs_passthrough_options *options, const char *name,

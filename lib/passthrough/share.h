@@ -238,6 +238,8 @@ struct vfi_fd_name vfi_fd_name(int fd);
 
 /* One rule more, as passthrough.h has them. -EINVAL: it is none, which @error says why. */
 int vfi_idmap_add(struct vfi_idmap *map, const char *rule, char *error, size_t size);
+/* Whether @rule may be one more behind @rules, of which a NULL is the last. */
+int vfi_idmap_check(const char *const *rules, const char *rule, char *error, size_t size);
 /* An id of the guest's. -EPERM: it is forbidden. */
 int vfi_idmap_to_host(const struct vfi_idmap *map, uint32_t id, uint32_t *host);
 /* An id of this host's. */
@@ -305,6 +307,8 @@ int vfi_open_node(const struct vfi_node *node, enum vfi_handle_kind kind, uint32
 /* Take S_ISUID and S_ISGID from an open file, as a write of one without the right to keep
  * them does. Returns 0, or the errno with which not to write. */
 int vfi_kill_suidgid(int fd);
+/* VIRTIOFS_FUSE_OPEN_ flags of a request, with what the guest's kernel does not say. */
+uint32_t vfi_kill_open_flags(const struct virtiofs_req *req, uint32_t open_flags);
 /* The same before what the guest's kernel leaves to us without saying for whom. */
 int vfi_kill_for_user(const struct virtiofs_req *req, int fd);
 

@@ -145,6 +145,23 @@ static void truncating_open_drops_them_where_told(void **state)
 			 0755);
 }
 
+/* With ATOMIC_O_TRUNC and without KILLPRIV_V2 nobody says whether the user may keep them. */
+static void truncating_open_drops_them_by_the_user_where_nobody_tells(void **state)
+{
+	struct guest *g = *state;
+
+	need_root();
+	g->req.granted = 0;
+	become(g, USER, GROUP);
+	assert_int_equal(mode_after_open(g, O_WRONLY | O_TRUNC, 0), 0755);
+	assert_int_equal(mode_after_open(g, O_WRONLY, 0), 06755);
+	become(g, 0, 0);
+	assert_int_equal(mode_after_open(g, O_WRONLY | O_TRUNC, 0), 06755);
+	/* Not even who it is. */
+	become(g, VIRTIOFS_FUSE_INVALID_UIDGID, VIRTIOFS_FUSE_INVALID_UIDGID);
+	assert_int_equal(mode_after_open(g, O_WRONLY | O_TRUNC, 0), 06755);
+}
+
 static mode_t mode_after_create(struct guest *g, const char *name)
 {
 	const struct virtiofs_fuse_create_in in = {
@@ -355,6 +372,7 @@ int main(void)
 		TEST(write_drops_them_where_told),
 		TEST(truncation_drops_them_where_told),
 		TEST(truncating_open_drops_them_where_told),
+		TEST(truncating_open_drops_them_by_the_user_where_nobody_tells),
 		TEST(create_drops_them_of_a_file_there_was),
 		TEST(others_than_root_lose_them_by_fallocate_and_copies),
 		TEST(change_of_owner_drops_them),

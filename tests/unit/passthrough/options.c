@@ -87,6 +87,24 @@ static void numbers_are_decimal_and_in_their_range(void **state)
 	assert_int_equal(options.max_inodes, 4294967294);
 }
 
+static void rules_are_looked_at_as_they_come(void **state)
+{
+	(void)state;
+	assert_int_equal(set("translate-uid", "map:0:1000:1"), 0);
+	assert_int_equal(set("translate-uid", "guest:0:5:1"), -EINVAL);
+	assert_string_equal(error,
+			    "--translate-uid=guest:0:5:1: Mapping intersects previously added "
+			    "entry of its direction");
+	assert_int_equal(set("translate-uid", "maps:0:5:1"), -EINVAL);
+	assert_non_null(strstr(error, "--translate-uid=maps:0:5:1: Unknown type"));
+	assert_int_equal(set("translate-uid", "forbid-guest:1:5"), 0);
+	assert_int_equal(set("translate-gid", "guest:0:5:1"), 0);
+	assert_string_equal(options.translate_uid[0], "map:0:1000:1");
+	assert_string_equal(options.translate_uid[1], "forbid-guest:1:5");
+	assert_null(options.translate_uid[2]);
+	assert_string_equal(options.translate_gid[0], "guest:0:5:1");
+}
+
 /* A program of an older header has a shorter struct, and no member to set. */
 static void option_behind_the_callers_struct_is_unknown(void **state)
 {
@@ -113,6 +131,7 @@ int main(void)
 		cmocka_unit_test_setup(every_option_is_documented_and_settable, begin),
 		cmocka_unit_test_setup(unknown_names_are_told_from_bad_values, begin),
 		cmocka_unit_test_setup(numbers_are_decimal_and_in_their_range, begin),
+		cmocka_unit_test_setup(rules_are_looked_at_as_they_come, begin),
 		cmocka_unit_test_setup(option_behind_the_callers_struct_is_unknown, begin),
 		cmocka_unit_test_setup(long_values_do_not_overrun_the_text, begin),
 	};

@@ -354,6 +354,13 @@ static int make_as_nobody(struct guest *g)
 	st = host_stat(g, "dir");
 	if (st.st_uid != USER || st.st_gid != GROUP || st.st_mode != (S_IFDIR | 0750))
 		return 4;
+	/* A directory that he cannot look into: its default ACL is for the kernel alone to know. */
+	g->req.dedicated = true;
+	if (fchmod(g->dir, 0333) || set_default_acl(g->dir) ||
+	    do_create(g, ROOT, "acl", O_RDWR, 0666, &out) || fchmod(g->dir, 0755))
+		return 7;
+	if (host_stat(g, "acl").st_mode != (S_IFREG | 0660))
+		return 8;
 	/* Who is no user at all is nobody to him either. */
 	become(g, UINT32_MAX, UINT32_MAX);
 	return do_mkdir(g, ROOT, "by-no-one", 0755, &entry) == 0 ? 0 : 5;

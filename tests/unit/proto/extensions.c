@@ -265,6 +265,23 @@ static void record_of_an_impossible_size_is_einval(void **state)
 	}
 }
 
+/* All would be where it claims, and nothing but its alignment is wrong. */
+static void record_that_is_no_multiple_of_8_is_einval(void **state)
+{
+	struct ext e = { .len = 0 };
+
+	(void)state;
+	add_u32(&e, 12);
+	add_u32(&e, 0);
+	add_u32(&e, 0);
+	add_u32(&e, 20);
+	add_u32(&e, VIRTIOFS_FUSE_EXT_GROUPS);
+	add_u32(&e, 2);
+	add_u32(&e, 1);
+	add_u32(&e, 2);
+	assert_int_equal(decode_error(&e), -EINVAL);
+}
+
 static void more_groups_than_the_record_has_are_einval(void **state)
 {
 	struct ext e = { .len = 0 };
@@ -476,6 +493,7 @@ int main(void)
 		cmocka_unit_test(guest_without_label_or_groups_has_none),
 		cmocka_unit_test(what_was_not_granted_is_not_there),
 		cmocka_unit_test(record_of_an_impossible_size_is_einval),
+		cmocka_unit_test(record_that_is_no_multiple_of_8_is_einval),
 		cmocka_unit_test(more_groups_than_the_record_has_are_einval),
 		cmocka_unit_test(groups_are_bounded),
 		cmocka_unit_test(label_longer_than_its_record_is_einval),
