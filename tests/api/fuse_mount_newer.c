@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -201,6 +203,95 @@ static void handle_opens_its_file_whatever_its_name(void **state)
 	close(root);
 }
 
+static int get_flags(const char *path, unsigned *flags)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	int err;
+
+	assert_true(fd >= 0);
+	err = ioctl(fd, FS_IOC_GETFLAGS, flags);
+	close(fd);
+	return err;
+}
+
+static int set_flags(const char *path, unsigned flags)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	int err;
+
+	assert_true(fd >= 0);
+	err = ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	close(fd);
+	return err;
+}
+
+static void flags_are_those_of_the_file_behind(void **state)
+{
+	static const char *const names[] = { "flags", "flags-of-dir" };
+	unsigned one, two;
+
+	(void)state;
+	write_file(in(&m, "flags"), "x");
+	assert_int_equal(mkdir(in(&m, "flags-of-dir"), 0755), 0);
+	for (int i = 0; i < 2; i++) {
+		if (get_flags(behind(&m, names[i]), &two) < 0)
+			skip();
+		assert_int_equal(get_flags(in(&m, names[i]), &one), 0);
+		assert_int_equal(one, two);
+		assert_int_equal(set_flags(in(&m, names[i]), one | FS_NODUMP_FL), 0);
+		assert_int_equal(get_flags(behind(&m, names[i]), &two), 0);
+		assert_int_equal(two, one | FS_NODUMP_FL);
+		assert_int_equal(get_flags(in(&m, names[i]), &one), 0);
+		assert_int_equal(one, two);
+		assert_int_equal(set_flags(in(&m, names[i]), one | FS_JOURNAL_DATA_FL), -1);
+		assert_int_equal(errno, EOPNOTSUPP);
+	}
+}
+
+static void extended_flags_are_those_of_the_file_behind(void **state)
+{
+	struct fsxattr attr = { 0 };
+	unsigned flags;
+	int fd;
+
+	(void)state;
+	write_file(in(&m, "xflags"), "x");
+	fd = open(in(&m, "xflags"), O_RDONLY);
+	assert_true(fd >= 0);
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &attr) < 0) {
+		close(fd);
+		skip();
+	}
+	attr.fsx_xflags |= FS_XFLAG_NOATIME;
+	assert_int_equal(ioctl(fd, FS_IOC_FSSETXATTR, &attr), 0);
+	assert_int_equal(get_flags(behind(&m, "xflags"), &flags), 0);
+	assert_true(flags & FS_NOATIME_FL);
+	attr.fsx_projid++;
+	assert_int_equal(ioctl(fd, FS_IOC_FSSETXATTR, &attr), -1);
+	assert_int_equal(errno, EOPNOTSUPP);
+	close(fd);
+}
+
+static const struct CMUnitTest flag_tests[] = {
+	cmocka_unit_test(flags_are_those_of_the_file_behind),
+	cmocka_unit_test(extended_flags_are_those_of_the_file_behind),
+};
+
+static int open_with_flags(void **state)
+{
+	(void)state;
+	mount_open(&m, "--file-attr", NULL, NULL);
+	return 0;
+}
+
+static int ends(void **state)
+{
+	(void)state;
+	assert_int_equal(mount_unmount(&m), 0);
+	mount_clean(&m);
+	return 0;
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(handle_opens_its_file_whatever_its_name),
 	cmocka_unit_test(whiteout_is_left_where_a_file_was),
@@ -211,7 +302,11 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
+	int failed;
+
 	if (!mount_possible())
 		return 77;
-	return mount_run_each_way(&m, tests, sizeof(tests) / sizeof(tests[0]));
+	failed = mount_run_each_way(&m, tests, sizeof(tests) / sizeof(tests[0]));
+	failed += cmocka_run_group_tests_name("file-attr", flag_tests, open_with_flags, ends);
+	return failed;
 }

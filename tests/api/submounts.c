@@ -9,6 +9,8 @@
 #include <sys/mount.h>
 #include <sys/statfs.h>
 
+#include "support/fuse_newer_calls.h"
+
 static const char *in(const struct shared *s, const char *name)
 {
 	static char paths[2][512];
@@ -205,6 +207,20 @@ static void mounts_are_edges_as_on_the_host(void **state)
 	assert_int_equal(fuse_rename(s->c, FUSE_ROOT, "other", FUSE_ROOT, "away"), -EBUSY);
 }
 
+static void file_system_without_nameless_files_says_so(void **state)
+{
+	struct shared *s = *state;
+	struct virtiofs_fuse_entry_out out;
+	uint64_t node, fh;
+
+	host_mkdir(s, "pts", 0755);
+	if (mount("none", in(s, "pts"), "devpts", 0, "newinstance") < 0)
+		skip();
+	node = node_of(s, FUSE_ROOT, "pts");
+	assert_int_equal(fuse_tmpfile(s->c, node, O_RDWR, S_IFREG | 0600, &out, &fh), -EOPNOTSUPP);
+	umount2(in(s, "pts"), MNT_DETACH);
+}
+
 static void guest_that_is_not_told_sees_directories(void **state)
 {
 	struct shared *s = *state;
@@ -225,6 +241,7 @@ int main(void)
 		TEST(mount_that_comes_and_goes_is_seen),
 		TEST(space_is_that_of_the_mount),
 		TEST(mounts_are_edges_as_on_the_host),
+		TEST(file_system_without_nameless_files_says_so),
 		cmocka_unit_test_setup_teardown(guest_that_is_not_told_sees_directories, setup_old,
 						teardown),
 		cmocka_unit_test_setup_teardown(guest_that_is_not_told_sees_directories,
