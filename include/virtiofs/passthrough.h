@@ -72,18 +72,30 @@ struct virtiofs_passthrough_options {
 	uint32_t export_support;     /* VIRTIOFS_OFF: a guest's file handles (open_by_handle_at(2),
 				      * its NFS server) are good while its kernel has the file in
 				      * memory; default: beyond that */
+	/* How long the guest may rely on a name, on attributes, and on there being no such
+	 * name: nanoseconds, or VIRTIOFS_NO_TIME; default: as @cache says, and for the last
+	 * none. */
+	uint64_t entry_timeout;
+	uint64_t attr_timeout;
+	uint64_t negative_timeout;
+	uint32_t readdirplus; /* VIRTIOFS_ON, _OFF: whether a listing may carry the attributes of
+			       * what it lists; default: but with VIRTIOFS_CACHE_NEVER */
+	uint32_t allow_mmap;  /* VIRTIOFS_ON: a file whose data is not cached can be mapped shared
+			       * (guests from 7.39, Linux 6.6), and then is cached as far as it
+			       * is mapped; default: mmap(2) fails with ENODEV */
 	/* Rules by which a user or group has another number in the guest than here, as
 	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
 	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];
 	const char *translate_gid[VIRTIOFS_TRANSLATE_MAX];
 };
 
-#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                                      \
-	{                                                                                      \
-		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0, 0, { NULL }, \
-		{                                                                              \
-			NULL                                                                   \
-		}                                                                              \
+#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                                        \
+	{                                                                                        \
+		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+			0, { NULL },                                                             \
+		{                                                                                \
+			NULL                                                                     \
+		}                                                                                \
 	}
 
 /*

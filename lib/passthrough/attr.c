@@ -34,8 +34,10 @@ void vfi_entry_fill(const struct vfi_share *share, struct virtiofs_fuse_entry_ou
 	*out = (struct virtiofs_fuse_entry_out){
 		.nodeid = nodeid,
 		.generation = nodeid >> 32,
-		.entry_valid = share->valid,
-		.attr_valid = share->valid,
+		.entry_valid = share->entry_valid.sec,
+		.attr_valid = share->attr_valid.sec,
+		.entry_valid_nsec = share->entry_valid.nsec,
+		.attr_valid_nsec = share->attr_valid.nsec,
 	};
 	vfi_attr_fill(share, &out->attr, st);
 }
@@ -43,7 +45,8 @@ void vfi_entry_fill(const struct vfi_share *share, struct virtiofs_fuse_entry_ou
 void vfi_attr_reply(const struct vfi_share *share, struct virtiofs_req *req, int err,
 		    const struct statx *st)
 {
-	struct virtiofs_fuse_attr_out out = { .attr_valid = share->valid };
+	struct virtiofs_fuse_attr_out out = { .attr_valid = share->attr_valid.sec,
+					      .attr_valid_nsec = share->attr_valid.nsec };
 
 	if (err) {
 		virtiofs_reply_err(req, err);

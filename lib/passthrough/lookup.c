@@ -80,6 +80,11 @@ static int lookup(const struct vfi_node *dir, const char *name, struct virtiofs_
 	return vfi_lookup(dir->guest, dir->fd, mount, name, dir->fresh, out);
 }
 
+static bool has_negative(const struct vfi_share *share)
+{
+	return share->negative_valid.sec != 0 || share->negative_valid.nsec != 0;
+}
+
 void vfi_share_lookup(void *session, struct virtiofs_req *req, uint64_t parent, const char *name)
 {
 	struct vfi_guest *guest = session;
@@ -94,6 +99,14 @@ void vfi_share_lookup(void *session, struct virtiofs_req *req, uint64_t parent, 
 	if (!err) {
 		err = lookup(&dir, name, &out);
 		vfi_node_close(&dir);
+	}
+	if (err == -ENOENT && has_negative(guest->share)) {
+		/* A node id of 0: there is no such name, which may be relied on. */
+		out = (struct virtiofs_fuse_entry_out){
+			.entry_valid = guest->share->negative_valid.sec,
+			.entry_valid_nsec = guest->share->negative_valid.nsec,
+		};
+		err = 0;
 	}
 	if (err)
 		virtiofs_reply_err(req, err);

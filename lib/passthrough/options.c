@@ -40,6 +40,34 @@ static const struct row rows[] = {
 			      "not for data; never, not at all (default: auto)" },
 	  .kind = KIND_CHOICE,
 	  MEMBER(cache) },
+	{ .option = { .name = "attr-timeout",
+		      .value = "SECONDS",
+		      .help = "How long attributes may be relied on (default: as\n"
+			      "--cache says)" },
+	  .kind = KIND_TIME,
+	  MEMBER(attr_timeout) },
+	{ .option = { .name = "entry-timeout",
+		      .value = "SECONDS",
+		      .help = "How long names may be relied on (default: as --cache\n"
+			      "says)" },
+	  .kind = KIND_TIME,
+	  MEMBER(entry_timeout) },
+	{ .option = { .name = "negative-timeout",
+		      .value = "SECONDS",
+		      .help = "How long the absence of a name may be relied on\n"
+			      "(default: 0)" },
+	  .kind = KIND_TIME,
+	  MEMBER(negative_timeout) },
+	{ .option = { .name = "readdirplus",
+		      .help = "Have a listing carry the attributes of what it lists\n"
+			      "(default: on, but for --cache=never)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(readdirplus) },
+	{ .option = { .name = "allow-mmap",
+		      .help = "Have files be mapped shared whose data is not cached\n"
+			      "(default: off)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(allow_mmap) },
 	{ .option = { .name = "killpriv-v2",
 		      .help = "Take set-user-id and set-group-id bits off what a user\n"
 			      "writes to, without a request of the guest's for each\n"

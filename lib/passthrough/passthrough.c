@@ -83,7 +83,17 @@ static int set_limits(struct vfi_share *share, const struct virtiofs_passthrough
 	return share->handles.max ? 0 : -EMFILE;
 }
 
-static int set_cache(struct vfi_share *share, uint32_t cache)
+static struct vfi_period period(uint64_t option, uint64_t seconds)
+{
+	const uint64_t second = 1000000000;
+	uint64_t ns = option ? option : seconds * second;
+
+	if (option == VIRTIOFS_NO_TIME)
+		ns = 0;
+	return (struct vfi_period){ ns / second, (uint32_t)(ns % second) };
+}
+
+static int set_cache(struct vfi_share *share, const struct virtiofs_passthrough_options *options)
 {
 	/* A day, and the second that virtiofsd's users know. */
 	static const uint64_t valid[] = {
@@ -93,10 +103,14 @@ static int set_cache(struct vfi_share *share, uint32_t cache)
 		[VIRTIOFS_CACHE_NEVER] = 0,
 	};
 
-	if (cache >= VFI_ARRAY_SIZE(valid))
+	if (options->cache >= VFI_ARRAY_SIZE(valid))
 		return -EINVAL;
-	share->cache = cache;
-	share->valid = valid[cache];
+	share->cache = options->cache;
+	share->entry_valid = period(options->entry_timeout, valid[share->cache]);
+	share->attr_valid = period(options->attr_timeout, valid[share->cache]);
+	share->negative_valid = period(options->negative_timeout, 0);
+	share->readdirplus = options->readdirplus;
+	share->allow_mmap = options->allow_mmap == VIRTIOFS_ON;
 	return 0;
 }
 
@@ -158,7 +172,7 @@ static void destroy(void *fs)
 static int setup(struct vfi_share *share, int root_fd,
 		 const struct virtiofs_passthrough_options *options)
 {
-	int err = set_cache(share, options->cache);
+	int err = set_cache(share, options);
 
 	share->killpriv_v2 = options->killpriv_v2 == VIRTIOFS_ON;
 	share->file_attr = options->file_attr == VIRTIOFS_ON;

@@ -25,9 +25,13 @@ static uint64_t granted_flags(const struct vfi_share *share)
 	if (share->file_attr)
 		flags |= VIRTIOFS_FUSE_HAS_IOCTL_DIR;
 	/* Attributes that may not be kept are not worth fetching with a listing. */
+	if (share->readdirplus == VIRTIOFS_ON ||
+	    (share->readdirplus == 0 && share->cache != VIRTIOFS_CACHE_NEVER))
+		flags |= VIRTIOFS_FUSE_DO_READDIRPLUS | VIRTIOFS_FUSE_READDIRPLUS_AUTO;
 	if (share->cache != VIRTIOFS_CACHE_NEVER)
-		flags |= VIRTIOFS_FUSE_DO_READDIRPLUS | VIRTIOFS_FUSE_READDIRPLUS_AUTO |
-			 VIRTIOFS_FUSE_CACHE_SYMLINKS;
+		flags |= VIRTIOFS_FUSE_CACHE_SYMLINKS;
+	if (share->allow_mmap)
+		flags |= VIRTIOFS_FUSE_DIRECT_IO_ALLOW_MMAP;
 	return flags;
 }
 

@@ -54,20 +54,30 @@ struct vfi_idmap {
 	struct vfi_id_ranges to_guest;
 };
 
+/* As the protocol has it. */
+struct vfi_period {
+	uint64_t sec;
+	uint32_t nsec;
+};
+
 struct vfi_share {
 	struct virtiofs_env env;
 	uint32_t cache;	  /* VIRTIOFS_CACHE_ */
 	bool killpriv_v2; /* granted where the guest offers it */
 	struct vfi_idmap uids;
 	struct vfi_idmap gids;
-	uint64_t valid;	      /* seconds that names and attributes are good for */
-	bool file_attr;	      /* IOCTL is served */
-	bool submounts;	      /* are announced */
-	bool export;	      /* "." and ".." are looked up */
-	int root_fd;	      /* the directory */
-	int proc_fd;	      /* /proc/self/fd */
-	bool has_openat2;     /* Linux 5.6, and no filter in the way */
-	uint32_t no_creation; /* atomic; a thread could not be given its ids back */
+	struct vfi_period entry_valid; /* how long a name, and attributes, are good for, */
+	struct vfi_period attr_valid;
+	struct vfi_period negative_valid; /* and that a name is not there; 0: not told */
+	uint32_t readdirplus;		  /* VIRTIOFS_ON, _OFF, or 0 */
+	bool allow_mmap;		  /* of files whose data is not cached */
+	bool file_attr;			  /* IOCTL is served */
+	bool submounts;			  /* are announced */
+	bool export;			  /* "." and ".." are looked up */
+	int root_fd;			  /* the directory */
+	int proc_fd;			  /* /proc/self/fd */
+	bool has_openat2;		  /* Linux 5.6, and no filter in the way */
+	uint32_t no_creation;		  /* atomic; a thread could not be given its ids back */
 	/* Protects the two below; a change of ids clears the process's flag, cred.c. */
 	pthread_mutex_t dumpable_lock;
 	uint32_t switched; /* threads with a guest's ids */

@@ -63,7 +63,8 @@ void vfi_share_statx(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		     const struct virtiofs_fuse_statx_in *in)
 {
 	struct vfi_guest *guest = session;
-	struct virtiofs_fuse_statx_out out = { .attr_valid = guest->share->valid };
+	struct virtiofs_fuse_statx_out out = { .attr_valid = guest->share->attr_valid.sec,
+					       .attr_valid_nsec = guest->share->attr_valid.nsec };
 	struct vfi_node node;
 	struct statx st;
 	int err = vfi_node_open(guest, nodeid, &node);
