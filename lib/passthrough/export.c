@@ -93,7 +93,8 @@ static int climb(int from, struct statx st, const struct statx *root, uint64_t *
 
 /*
  * Whether a directory is the shared one or below it. One way up that arrives is no proof:
- * the directory may have left before the one above it came in. Two the same are.
+ * the directory may have left before the one above it came in. For two the same, both had
+ * to come back and leave once more, each at the right moment.
  */
 static int prove_below(const struct vfi_share *share, int fd, const struct statx *st)
 {

@@ -3,7 +3,9 @@
 #include "shared.h"
 
 #include <linux/falloc.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "support/fuse_newer_calls.h"
 
@@ -336,6 +338,50 @@ static void what_lies_behind_the_largest_offset_is_an_error(void **state)
 	assert_int_equal(fuse_release(s->c, node, fh), 0);
 }
 
+static void no_file_outgrows_what_this_process_may_write(void **state)
+{
+	struct shared *s = *state;
+	struct virtiofs_fuse_setattr_in set = { .valid = VIRTIOFS_FATTR_SIZE, .size = 2 * MIB };
+	struct virtiofs_fuse_attr attr;
+	struct rlimit before, limit;
+	uint64_t node, fh, from, from_fh;
+	void (*handler)(int);
+
+	fh = open_file(s, "file", "abc", 3, O_RDWR, &node);
+	from_fh = open_file(s, "from", "abc", 3, O_RDONLY, &from);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = (struct rlimit){ MIB, before.rlim_max };
+	/* As passthrough.h asks of an embedder. */
+	handler = signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(fuse_write(s->c, node, fh, MIB, "x", 1), -EFBIG);
+	/* Up to there, not more. */
+	assert_int_equal(fuse_write(s->c, node, fh, MIB - 2, "xyz", 3), 2);
+	assert_int_equal(fuse_fallocate(s->c, node, fh, 0, 0, 2 * MIB), -EFBIG);
+	assert_int_equal(fuse_setattr(s->c, node, &set, &attr), -EFBIG);
+	assert_int_equal(fuse_copy_file_range(s->c, from, from_fh, 0, node, fh, MIB, 3), -EFBIG);
+	assert_int_equal(host_stat(s, "file").st_size, MIB);
+	setrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, handler);
+	assert_int_equal(fuse_setattr(s->c, node, &set, &attr), 0);
+}
+
+/* Where blocks lie on a disk, and what is ready in a pipe, is each side's own affair. */
+static void blocks_and_readiness_are_not_told(void **state)
+{
+	struct shared *s = *state;
+	const struct virtiofs_fuse_bmap_in bmap = { .blocksize = 4096 };
+	struct virtiofs_fuse_poll_in poll = { .events = 1 };
+	struct fuse_request request = { .opcode = VIRTIOFS_FUSE_BMAP, .room = 64 };
+
+	poll.fh = open_file(s, "file", "abc", 3, O_RDWR, &request.nodeid);
+	request.parts[0] = (struct iovec){ (void *)(uintptr_t)&bmap, sizeof(bmap) };
+	assert_int_equal(fuse_client_call(s->c, &request, NULL, 0, NULL), -ENOSYS);
+	request.opcode = VIRTIOFS_FUSE_POLL;
+	request.parts[0] = (struct iovec){ &poll, sizeof(poll) };
+	assert_int_equal(fuse_client_call(s->c, &request, NULL, 0, NULL), -ENOSYS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +401,8 @@ int main(void)
 		SHARED_TEST(data_is_copied_from_file_to_file),
 		SHARED_TEST(newer_copies_answer_with_all_their_bits),
 		SHARED_TEST(what_lies_behind_the_largest_offset_is_an_error),
+		SHARED_TEST(no_file_outgrows_what_this_process_may_write),
+		SHARED_TEST(blocks_and_readiness_are_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
