@@ -44,6 +44,11 @@ extern "C" {
 #define VIRTIOFS_ON 1u
 #define VIRTIOFS_OFF 2u
 
+/* Whether to do what a guest may be too old for. */
+#define VIRTIOFS_NEVER 0u
+#define VIRTIOFS_AUTO 1u   /* with guests that can */
+#define VIRTIOFS_ALWAYS 2u /* others are refused */
+
 /* A time of nothing at all; 0 is its default. */
 #define VIRTIOFS_NO_TIME UINT64_MAX
 
@@ -83,6 +88,10 @@ struct virtiofs_passthrough_options {
 	uint32_t allow_mmap;  /* VIRTIOFS_ON: a file whose data is not cached can be mapped shared
 			       * (guests from 7.39, Linux 6.6), and then is cached as far as it
 			       * is mapped; default: mmap(2) fails with ENODEV */
+	/* VIRTIOFS_NEVER, _AUTO, _ALWAYS: what a guest makes has the label from its first
+	 * moment on that its security module (SELinux, Smack) chose for it, as an extended
+	 * attribute of its name "security.*"; takes CAP_SYS_ADMIN; default: never. */
+	uint32_t security_label;
 	/* Rules by which a user or group has another number in the guest than here, as
 	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
 	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];
@@ -92,7 +101,7 @@ struct virtiofs_passthrough_options {
 #define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                                        \
 	{                                                                                        \
 		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-			0, { NULL },                                                             \
+			0, 0, { NULL },                                                          \
 		{                                                                                \
 			NULL                                                                     \
 		}                                                                                \

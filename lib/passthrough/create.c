@@ -52,20 +52,26 @@ static mode_t apply_umask(const struct vfi_share *share, const struct virtiofs_r
 	return 0;
 }
 
+/* Whether what a name leads to, of which @st is, is what was just made there. */
+static bool is_ours(const struct vfi_cred *cred, mode_t mode, const struct statx *st)
+{
+	return st->stx_uid == cred->owner && (st->stx_mode & S_IFMT) == (mode & S_IFMT) &&
+	       (st->stx_nlink <= 1 || S_ISDIR(mode));
+}
+
 /*
- * @mode is what is left behind the guest user's umask; this process's has come on top, where it is
- * not 0. Give back what that took, but not what the directory's default ACL did, under which no
- * umask counts. @fd is what the name leads to: what it was not just made by us is left alone.
+ * @mode is what is left behind the guest user's umask; this process's has come on top,
+ * where it is not 0. Give back what that took, but not what the directory's default ACL
+ * did, under which no umask counts. @fd is what the name leads to: what was not just
+ * made by us is left alone.
  */
 static int undo_umask(const struct vfi_share *share, const struct virtiofs_req *req,
 		      const struct vfi_cred *cred, int dir, int fd, mode_t mode, struct statx *st)
 {
 	mode_t lost = mode & PERMISSIONS & ~(mode_t)st->stx_mode;
 
-	if (lost == 0 || S_ISLNK(mode) || virtiofs_req_dedicated(req))
-		return 0;
-	if (st->stx_uid != cred->owner || (st->stx_mode & S_IFMT) != (mode & S_IFMT) ||
-	    (st->stx_nlink > 1 && !S_ISDIR(mode)) || has_default_acl(share, dir, true))
+	if (lost == 0 || S_ISLNK(mode) || virtiofs_req_dedicated(req) || !is_ours(cred, mode, st) ||
+	    has_default_acl(share, dir, true))
 		return 0;
 	/* A file system that knows no such mode keeps the one it gave. */
 	if (fchmodat(share->proc_fd, vfi_fd_name(fd).text, (st->stx_mode & MODE_BITS) | lost, 0))
@@ -84,6 +90,36 @@ static int make_node(int dir, const struct making *what, mode_t mode)
 	else
 		err = mknodat(dir, what->name, mode, what->rdev);
 	return err ? -errno : 0;
+}
+
+/* Take back what could not be finished, if the name still leads to it. */
+static void unmake(int dir, const char *name, const struct statx *st)
+{
+	struct statx now;
+
+	if (vfi_path_stat(dir, name, &now) == 0 && now.stx_ino == st->stx_ino &&
+	    now.stx_dev_major == st->stx_dev_major && now.stx_dev_minor == st->stx_dev_minor)
+		(void)unlinkat(dir, name, S_ISDIR(now.stx_mode) ? AT_REMOVEDIR : 0);
+}
+
+/*
+ * What is left to do for the file that @held holds: it was made as @cred in @dir as
+ * @name (NULL: it has none), with @mode. On success @st is of it.
+ */
+static int finish(const struct vfi_share *share, const struct virtiofs_req *req,
+		  const struct vfi_cred *cred, int dir, const char *name, int held, mode_t mode,
+		  struct statx *st)
+{
+	int err = vfi_path_stat(held, "", st);
+
+	if (err)
+		return err;
+	err = undo_umask(share, req, cred, dir, held, mode, st);
+	if (!err)
+		err = vfi_label_new(share, req, held, mode);
+	if (err && name && is_ours(cred, mode, st))
+		unmake(dir, name, st);
+	return err;
 }
 
 /* Make it, and hold it: returns its O_PATH descriptor or a negative errno. */
@@ -105,9 +141,7 @@ static int make_held(struct vfi_guest *guest, const struct virtiofs_req *req, in
 	fd = vfi_path_open(guest->share, dir, what->name, O_PATH, 0);
 	if (fd < 0)
 		return fd;
-	err = vfi_path_stat(fd, "", st);
-	if (!err)
-		err = undo_umask(guest->share, req, &cred, dir, fd, mode, st);
+	err = finish(guest->share, req, &cred, dir, what->name, fd, mode, st);
 	if (err) {
 		close(fd);
 		return err;
@@ -216,18 +250,17 @@ static void cancel(struct vfi_guest *guest, struct creation *room)
 	vfi_inode_cancel(guest, room->inode);
 }
 
-/* Hold what @fd has open, a file just created. Returns its O_PATH descriptor. */
+/* Hold what @fd has open, a file just created as @name. Returns its O_PATH descriptor. */
 static int hold_created(struct vfi_guest *guest, const struct virtiofs_req *req,
-			const struct vfi_cred *cred, int dir, int fd, mode_t mode, struct statx *st)
+			const struct vfi_cred *cred, int dir, const char *name, int fd, mode_t mode,
+			struct statx *st)
 {
 	int held = vfi_path_hold(guest->share, fd);
 	int err;
 
 	if (held < 0)
 		return held;
-	err = vfi_path_stat(held, "", st);
-	if (!err)
-		err = undo_umask(guest->share, req, cred, dir, held, mode, st);
+	err = finish(guest->share, req, cred, dir, name, held, mode, st);
 	if (err) {
 		close(held);
 		return err;
@@ -260,7 +293,8 @@ static int create_new(struct vfi_guest *guest, const struct virtiofs_req *req, i
 	vfi_cred_leave(&cred);
 	held = fd;
 	if (fd >= 0)
-		held = hold_created(guest, req, &cred, dir, fd, mode | S_IFREG, &st);
+		held = hold_created(guest, req, &cred, dir, how & O_CREAT ? name : NULL, fd,
+				    mode | S_IFREG, &st);
 	if (held < 0) {
 		if (fd >= 0)
 			close(fd);

@@ -89,6 +89,15 @@ static const struct row rows[] = {
 			      "has forgotten it, as its NFS server needs (default: on)" },
 	  .kind = KIND_FLAG,
 	  MEMBER(export_support) },
+	{ .option = { .name = "security-label",
+		      .value = "never|auto|always",
+		      .optional = true,
+		      .help = "Store the label that the guest's security module\n"
+			      "(SELinux) has for what it makes; auto, with guests\n"
+			      "that can; always, and refuse others (default: never)" },
+	  .kind = KIND_CHOICE,
+	  .bare = VIRTIOFS_ALWAYS,
+	  MEMBER(security_label) },
 	{ .option = { .name = "translate-uid",
 		      .value = "RULE",
 		      .help = "Give users other numbers in the guest than on the host;\n"

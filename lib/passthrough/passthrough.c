@@ -174,6 +174,9 @@ static int setup(struct vfi_share *share, int root_fd,
 {
 	int err = set_cache(share, options);
 
+	if (!err && options->security_label > VIRTIOFS_ALWAYS)
+		err = -EINVAL;
+	share->security_label = options->security_label;
 	share->killpriv_v2 = options->killpriv_v2 == VIRTIOFS_ON;
 	share->file_attr = options->file_attr == VIRTIOFS_ON;
 	share->submounts = options->announce_submounts != VIRTIOFS_OFF;

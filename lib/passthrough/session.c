@@ -14,7 +14,8 @@ static uint64_t granted_flags(const struct vfi_share *share)
 
 	if (share->killpriv_v2)
 		flags |= VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2;
-
+	if (share->security_label != VIRTIOFS_NEVER)
+		flags |= VIRTIOFS_FUSE_SECURITY_CTX;
 	/* Where nobody else changes files, a new mtime is the guest's own doing. */
 	if (share->cache != VIRTIOFS_CACHE_ALWAYS)
 		flags |= VIRTIOFS_FUSE_AUTO_INVAL_DATA;
@@ -33,6 +34,25 @@ static uint64_t granted_flags(const struct vfi_share *share)
 	if (share->allow_mmap)
 		flags |= VIRTIOFS_FUSE_DIRECT_IO_ALLOW_MMAP;
 	return flags;
+}
+
+/* What was asked for, and is not offered; 0, or the errno with which not to begin. */
+static int check_offer(const struct vfi_share *share, uint64_t offered)
+{
+	if (share->killpriv_v2 && !(offered & VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2))
+		vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
+			"Cannot enable KILLPRIV_V2, client does not support it");
+	if (share->security_label == VIRTIOFS_NEVER || (offered & VIRTIOFS_FUSE_SECURITY_CTX))
+		return 0;
+	if (share->security_label == VIRTIOFS_ALWAYS) {
+		vfi_log(&share->env, VIRTIOFS_LOG_ERR,
+			"Cannot enable security label. kernel does not support "
+			"FUSE_SECURITY_CTX capability");
+		return -EPROTO;
+	}
+	vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
+		"security label requested but kernel does not support it, continuing without");
+	return 0;
 }
 
 /* The first inode of a table has the id that the protocol gives to the root. */
@@ -93,16 +113,16 @@ int vfi_share_session_begin(void *fs, void **session, struct virtiofs_init *init
 {
 	struct vfi_share *share = fs;
 	struct vfi_guest *guest;
-	int err = make_guest(share, &guest);
+	int err = check_offer(share, init->offered);
 
+	if (err)
+		return err;
+	err = make_guest(share, &guest);
 	if (err) {
 		vfi_log(&share->env, VIRTIOFS_LOG_ERR, "cannot begin a session: error %d", -err);
 		return err;
 	}
 	init->granted |= granted_flags(share);
-	if (share->killpriv_v2 && !(init->offered & VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2))
-		vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
-			"Cannot enable KILLPRIV_V2, client does not support it");
 	guest->submounts = share->submounts && (init->offered & VIRTIOFS_FUSE_SUBMOUNTS);
 	*session = guest;
 	return 0;

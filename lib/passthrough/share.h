@@ -62,8 +62,9 @@ struct vfi_period {
 
 struct vfi_share {
 	struct virtiofs_env env;
-	uint32_t cache;	  /* VIRTIOFS_CACHE_ */
-	bool killpriv_v2; /* granted where the guest offers it */
+	uint32_t cache;		 /* VIRTIOFS_CACHE_ */
+	bool killpriv_v2;	 /* granted where the guest offers it */
+	uint32_t security_label; /* VIRTIOFS_NEVER, _AUTO, _ALWAYS */
 	struct vfi_idmap uids;
 	struct vfi_idmap gids;
 	struct vfi_period entry_valid; /* how long a name, and attributes, are good for, */
@@ -321,6 +322,13 @@ int vfi_kill_suidgid(int fd);
 uint32_t vfi_kill_open_flags(const struct virtiofs_req *req, uint32_t open_flags);
 /* The same before what the guest's kernel leaves to us without saying for whom. */
 int vfi_kill_for_user(const struct virtiofs_req *req, int fd);
+
+/* ---- label.c ---- */
+
+/* Give a file that was just made, and that @fd holds, the label that came with the request,
+ * if one did. Returns 0, or the errno with which not to keep the file. */
+int vfi_label_new(const struct vfi_share *share, const struct virtiofs_req *req, int fd,
+		  uint32_t type);
 
 /* ---- cred.c ---- */
 

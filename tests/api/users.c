@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest's users, as requests name them: supplementary groups, translated ids. */
+/* The guest's users, as requests name them: supplementary groups, labels, translated ids. */
 #include "shared.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 enum { USER = 1234, GROUP = 2345, OTHER_GROUP = 3456 };
 
@@ -95,6 +97,65 @@ static void groups_that_are_not_there_make_nothing(void **state)
 	assert_false(host_exists(s, "file"));
 }
 
+static int setup_labels(void **state)
+{
+	struct virtiofs_passthrough_options passthrough = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
+	const struct shared_options options = { .passthrough = &passthrough };
+	struct shared *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	passthrough.security_label = VIRTIOFS_AUTO;
+	shared_open(s, &options);
+	*state = s;
+	return 0;
+}
+
+/* As Linux sends it with SELinux: a label, and the rest of its record. */
+static int make_with_label(struct fuse_client *c, const char *name, const char *attr,
+			   uint32_t label_len)
+{
+	const struct virtiofs_fuse_mkdir_in in = { .mode = 0755 };
+	struct {
+		struct virtiofs_fuse_secctx_header head;
+		struct virtiofs_fuse_secctx secctx;
+		char text[48];
+	} ext = { .head = { sizeof(ext), 1 }, .secctx = { .size = label_len } };
+	struct virtiofs_fuse_entry_out out;
+	struct fuse_request request = {
+		.opcode = VIRTIOFS_FUSE_MKDIR,
+		.nodeid = FUSE_ROOT,
+		.extlen = sizeof(ext) / 8,
+		.room = 16 + sizeof(out),
+	};
+	size_t attr_len = strlen(attr) + 1;
+
+	memcpy(ext.text, attr, attr_len);
+	memcpy(ext.text + attr_len, "some_t:s0", 9);
+	request.parts[0] = (struct iovec){ (void *)(uintptr_t)&in, sizeof(in) };
+	request.parts[1] = (struct iovec){ (void *)(uintptr_t)name, strlen(name) + 1 };
+	request.parts[2] = (struct iovec){ &ext, sizeof(ext) };
+	return fuse_client_call(c, &request, &out, sizeof(out), NULL);
+}
+
+static void directory_has_the_label_it_was_sent_with(void **state)
+{
+	struct shared *s = *state;
+	char path[300], value[64];
+
+	if (fsetxattr(s->dir.fd, "security.virtiofs-test", "x", 1, 0))
+		skip();
+	mount_again(s, VIRTIOFS_FUSE_SECURITY_CTX);
+	assert_int_equal(make_with_label(s->c, "dir", "security.virtiofs-test", 9), 0);
+	snprintf(path, sizeof(path), "%s/dir", s->dir.path);
+	assert_int_equal(getxattr(path, "security.virtiofs-test", value, sizeof(value)), 9);
+	assert_memory_equal(value, "some_t:s0", 9);
+	assert_int_equal(make_with_label(s->c, "user", "user.virtiofs-test", 9), -EINVAL);
+	assert_int_equal(make_with_label(s->c, "long", "security.virtiofs-test", UINT32_MAX),
+			 -EINVAL);
+	assert_false(host_exists(s, "user"));
+	assert_false(host_exists(s, "long"));
+}
+
 static int setup_translated(void **state)
 {
 	struct virtiofs_passthrough_options passthrough = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
@@ -134,6 +195,8 @@ int main(void)
 		SHARED_TEST(file_keeps_setgid_for_who_is_in_the_group),
 		SHARED_TEST(groups_that_were_not_granted_are_nobodys),
 		SHARED_TEST(groups_that_are_not_there_make_nothing),
+		cmocka_unit_test_setup_teardown(directory_has_the_label_it_was_sent_with,
+						setup_labels, shared_teardown),
 		cmocka_unit_test_setup_teardown(ids_are_translated_both_ways, setup_translated,
 						shared_teardown),
 	};
