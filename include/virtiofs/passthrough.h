@@ -52,14 +52,19 @@ extern "C" {
 /* A time of nothing at all; 0 is its default. */
 #define VIRTIOFS_NO_TIME UINT64_MAX
 
+/* How a file that the guest knows, and does not use, is found again: as virtiofsd's
+ * --inode-file-handles. Opening by a file handle takes CAP_DAC_READ_SEARCH. */
+#define VIRTIOFS_INODE_FILE_HANDLES_PREFER 0u	 /* by file handle; else as with never */
+#define VIRTIOFS_INODE_FILE_HANDLES_NEVER 1u	 /* by name, which must lead to the same file */
+#define VIRTIOFS_INODE_FILE_HANDLES_MANDATORY 2u /* by file handle; else it is refused */
+
 /* Zero in a member (but size) means its default. Copied. */
 struct virtiofs_passthrough_options {
 	size_t size;	      /* sizeof(struct virtiofs_passthrough_options) */
 	uint32_t cache;	      /* VIRTIOFS_CACHE_ */
 	uint32_t max_inodes;  /* files and directories guests may know at once, all of
-			       * them together, each a descriptor; more get ENFILE;
-			       * default: what RLIMIT_NOFILE leaves (the rest of the
-			       * process keeps 256 and the handles), at most 1048576 */
+			       * them together, 128 bytes each; more get ENFILE; default:
+			       * what fits in a 32nd of the memory, 65536 to 4194304 */
 	uint32_t max_handles; /* open files and directories; default: a quarter of
 			       * RLIMIT_NOFILE, at most 1048576 */
 	int proc_self_fd;     /* an O_PATH descriptor of /proc/self/fd, duplicated, for who
@@ -96,15 +101,16 @@ struct virtiofs_passthrough_options {
 	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
 	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];
 	const char *translate_gid[VIRTIOFS_TRANSLATE_MAX];
+	uint32_t inode_file_handles; /* VIRTIOFS_INODE_FILE_HANDLES_ */
+	uint32_t max_hot_inodes;     /* of those that are known, how many keep a descriptor, which
+				      * makes them faster; default: half of RLIMIT_NOFILE, at
+				      * most 262144 */
 };
 
 #define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                                        \
 	{                                                                                        \
 		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-			0, 0, { NULL },                                                          \
-		{                                                                                \
-			NULL                                                                     \
-		}                                                                                \
+			0, 0, { NULL }, { NULL }, 0, 0                                           \
 	}
 
 /*
@@ -112,7 +118,8 @@ struct virtiofs_passthrough_options {
  * Free it with virtiofs_fs_destroy().
  * Errors: -EINVAL an option out of range, a rule that is none (which the log says), or proc_self_fd
  * is not in a proc file system; -E2BIG an option this library does not know; -ENOTDIR; -EBADF;
- * -ENOMEM; -EMFILE; what opening /proc/self/fd returns.
+ * -ENOMEM; -EMFILE; what opening /proc/self/fd returns. With file handles mandatory: -EPERM;
+ * -EOPNOTSUPP where the file system has none; what opening by one returns.
  */
 VIRTIOFS_API int virtiofs_passthrough_create(struct virtiofs_fs **ret,
 					     const struct virtiofs_env *env, int root_fd,

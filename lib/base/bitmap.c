@@ -49,6 +49,11 @@ void vfi_bitmap_clear(struct vfi_bitmap *bitmap, uint32_t n)
 	__atomic_fetch_and(&bitmap->words[n / WORD], ~(UINT64_C(1) << n % WORD), __ATOMIC_RELAXED);
 }
 
+bool vfi_bitmap_test(const struct vfi_bitmap *bitmap, uint32_t n)
+{
+	return __atomic_load_n(&bitmap->words[n / WORD], __ATOMIC_RELAXED) >> n % WORD & 1;
+}
+
 uint32_t vfi_bitmap_next(const struct vfi_bitmap *bitmap, uint32_t from)
 {
 	uint32_t end = __atomic_load_n(&bitmap->end, __ATOMIC_RELAXED);

@@ -20,6 +20,7 @@ void vfi_bitmap_destroy(struct vfi_bitmap *bitmap);
 
 void vfi_bitmap_set(struct vfi_bitmap *bitmap, uint32_t n);
 void vfi_bitmap_clear(struct vfi_bitmap *bitmap, uint32_t n);
+bool vfi_bitmap_test(const struct vfi_bitmap *bitmap, uint32_t n);
 /* The least number in the set that is not below @from; the set's size: there is none. */
 uint32_t vfi_bitmap_next(const struct vfi_bitmap *bitmap, uint32_t from);
 

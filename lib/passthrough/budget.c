@@ -6,13 +6,20 @@
  */
 #include "passthrough/share.h"
 
+bool vfi_budget_try(struct vfi_budget *budget)
+{
+	if (__atomic_fetch_add(&budget->used, 1, __ATOMIC_RELAXED) < budget->max)
+		return true;
+	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
 bool vfi_budget_take(struct vfi_share *share, struct vfi_budget *budget)
 {
 	uint32_t dropped;
 
-	if (__atomic_fetch_add(&budget->used, 1, __ATOMIC_RELAXED) < budget->max)
+	if (vfi_budget_try(budget))
 		return true;
-	__atomic_fetch_sub(&budget->used, 1, __ATOMIC_RELAXED);
 	if (vfi_ratelimit_ok(&share->spent, &dropped))
 		vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
 			"the guest has %u %s, as many as it may: it gets ENFILE", budget->max,

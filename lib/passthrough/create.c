@@ -177,6 +177,8 @@ static void make(struct vfi_guest *guest, struct virtiofs_req *req, uint64_t par
 
 	if (!err) {
 		err = make_entry(guest, req, dir.fd, what, &out);
+		if (!err)
+			vfi_name_note(guest, out.nodeid, parent, what->name);
 		vfi_node_close(&dir);
 	}
 	if (err)
@@ -341,7 +343,8 @@ static int create(struct vfi_guest *guest, const struct virtiofs_req *req, int d
 		if (err != -EEXIST || (in->flags & O_EXCL))
 			return err;
 		err = open_existing(guest, req, dir, name, in, out);
-		if (err != -ENOENT)
+		/* Gone again; ESTALE: since it was looked up, and nothing held it. */
+		if (err != -ENOENT && err != -ESTALE)
 			return err;
 	}
 	return err;
@@ -359,6 +362,8 @@ void vfi_share_create(void *session, struct virtiofs_req *req, uint64_t parent,
 
 	if (!err) {
 		err = create(guest, req, dir.fd, in, name, &out);
+		if (!err)
+			vfi_name_note(guest, out.entry.nodeid, parent, name);
 		vfi_node_close(&dir);
 	}
 	if (err)
@@ -425,6 +430,8 @@ void vfi_share_link(void *session, struct virtiofs_req *req, uint64_t nodeid, ui
 		err = vfi_node_open(guest, newparent, &dir);
 		if (!err) {
 			err = link_node(&node, dir.fd, newname, &out);
+			if (!err)
+				vfi_name_note(guest, nodeid, newparent, newname);
 			vfi_node_close(&dir);
 		}
 		vfi_node_close(&node);

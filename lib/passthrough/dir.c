@@ -155,6 +155,8 @@ static bool pack_plus(struct listing *list, const struct dirent64 *entry)
 	if (!vfi_path_is_dot(entry->d_name))
 		err = vfi_lookup(guest, list->dir->fd, list->mount, entry->d_name,
 				 &list->dir->fresh, &out);
+	if (!err)
+		vfi_name_note(guest, out.nodeid, list->dir->handle->nodeid, entry->d_name);
 	if (err == -ENOENT)
 		return true; /* removed since it was read */
 	if (err)

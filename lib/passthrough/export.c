@@ -115,7 +115,7 @@ static int prove_below(const struct vfi_share *share, int fd, const struct statx
 static int add_parent(struct vfi_guest *guest, int fd, const struct statx *st,
 		      struct virtiofs_fuse_entry_out *out)
 {
-	uint64_t nodeid = vfi_inode_find(guest, st);
+	uint64_t nodeid = vfi_inode_find(guest, fd, "", st);
 	struct vfi_inode *room;
 	int err;
 

@@ -89,6 +89,25 @@ void vfi_handle_put(struct vfi_handle_local *local)
 	vfi_table_put(&local->guest->handles, local->handle);
 }
 
+int vfi_handle_hold(struct vfi_guest *guest, uint64_t nodeid)
+{
+	uint32_t end = __atomic_load_n(&guest->handles.used, __ATOMIC_ACQUIRE);
+	int fd = -ESTALE;
+
+	for (uint32_t i = 1; i < end && fd == -ESTALE; i++) {
+		struct vfi_handle *handle = vfi_table_hold(&guest->handles, i);
+		struct vfi_handle_local *local;
+
+		if (!handle)
+			continue;
+		local = vfi_table_local(&guest->handles, handle);
+		if (handle->nodeid == nodeid)
+			fd = vfi_path_hold(guest->share, local->fd);
+		vfi_handle_put(local);
+	}
+	return fd;
+}
+
 int vfi_handle_release(struct vfi_guest *guest, uint64_t fh, uint64_t nodeid,
 		       enum vfi_handle_kind kind)
 {

@@ -32,6 +32,8 @@ static int lookup_new(struct vfi_guest *guest, int dir, struct vfi_mount mount, 
 		return err;
 	fd = vfi_path_open(guest->share, dir, name, O_PATH, 0);
 	err = fd < 0 ? fd : vfi_path_stat(fd, "", &st);
+	if (!err)
+		err = vfi_mount_fd_check(guest->share, fd, &st);
 	if (err) {
 		if (fd >= 0)
 			close(fd);
@@ -62,7 +64,7 @@ int vfi_lookup(struct vfi_guest *guest, int dir, struct vfi_mount mount, const c
 	err = vfi_path_stat(dir, name, &st);
 	if (err)
 		return err;
-	nodeid = vfi_inode_find(guest, &st);
+	nodeid = vfi_inode_find(guest, dir, name, &st);
 	if (nodeid == 0)
 		return lookup_new(guest, dir, mount, name, fresh, out);
 	set_fresh(fresh, false);
@@ -74,10 +76,14 @@ int vfi_lookup(struct vfi_guest *guest, int dir, struct vfi_mount mount, const c
 static int lookup(const struct vfi_node *dir, const char *name, struct virtiofs_fuse_entry_out *out)
 {
 	const struct vfi_mount mount = { dir->inode->dev, dir->inode->mount };
+	int err;
 
 	if (vfi_path_is_dot(name))
 		return vfi_export_lookup(dir, name, out);
-	return vfi_lookup(dir->guest, dir->fd, mount, name, dir->fresh, out);
+	err = vfi_lookup(dir->guest, dir->fd, mount, name, dir->fresh, out);
+	if (!err)
+		vfi_name_note(dir->guest, out->nodeid, vfi_table_id(dir->inode), name);
+	return err;
 }
 
 static bool has_negative(const struct vfi_share *share)

@@ -113,6 +113,21 @@ static const struct row rows[] = {
 	  MEMBER(translate_gid),
 	  .check = vfi_idmap_check,
 	  .max = VIRTIOFS_TRANSLATE_MAX - 1 },
+	{ .option = { .name = "inode-file-handles",
+		      .value = "prefer|never|mandatory",
+		      .help = "How to find a file again that is known and not in use:\n"
+			      "by its file handle, else by its name (prefer, the\n"
+			      "default); never, or in no other way (mandatory)" },
+	  .kind = KIND_CHOICE,
+	  MEMBER(inode_file_handles) },
+	{ .option = { .name = "max-hot-inodes",
+		      .value = "N",
+		      .help = "Files and directories that keep a descriptor when the\n"
+			      "guest knows them (default: half of RLIMIT_NOFILE)" },
+	  .kind = KIND_NUMBER,
+	  MEMBER(max_hot_inodes),
+	  .min = 1,
+	  .max = INT32_MAX },
 	{ .option = { .name = "max-inodes",
 		      .value = "N",
 		      .help = "Files and directories that the guest may know at once" },

@@ -4,16 +4,8 @@
 
 #include <errno.h>
 #include <linux/magic.h>
-#include <sys/resource.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-enum {
-	/* Descriptors left to the rest of the process: passthrough.h. */
-	KEPT = 256,
-	/* The kernel's memory for a million of either is about a gigabyte. */
-	DEFAULT_MAX = 1048576,
-};
 
 static void destroy(void *fs);
 
@@ -56,32 +48,6 @@ static const struct virtiofs_fs_ops ops = {
 	.tmpfile = vfi_share_tmpfile,
 	.statx = vfi_share_statx,
 };
-
-/* Fill in what the options leave to us. */
-static int set_limits(struct vfi_share *share, const struct virtiofs_passthrough_options *options)
-{
-	struct rlimit limit;
-	uint64_t descriptors;
-
-	share->inodes.max = options->max_inodes;
-	share->handles.max = options->max_handles;
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return -errno;
-	descriptors = limit.rlim_cur;
-	if (share->handles.max == 0)
-		share->handles.max = (uint32_t)vfi_min_u64(descriptors / 4, DEFAULT_MAX);
-	if (share->inodes.max == 0) {
-		uint64_t taken = (uint64_t)KEPT + share->handles.max;
-
-		if (descriptors <= taken)
-			return -EMFILE;
-		share->inodes.max = (uint32_t)vfi_min_u64(descriptors - taken, DEFAULT_MAX);
-	}
-	/* The tables' own: one more than fits in an index. */
-	if (share->handles.max == UINT32_MAX || share->inodes.max == UINT32_MAX)
-		return -EINVAL;
-	return share->handles.max ? 0 : -EMFILE;
-}
 
 static struct vfi_period period(uint64_t option, uint64_t seconds)
 {
@@ -156,11 +122,49 @@ static int open_proc(struct vfi_share *share, int proc_self_fd)
 	return st.f_type == PROC_SUPER_MAGIC ? 0 : -EINVAL;
 }
 
+static int set_file_handles(struct vfi_share *share, uint32_t mode)
+{
+	if (mode > VIRTIOFS_INODE_FILE_HANDLES_MANDATORY)
+		return -EINVAL;
+	share->by_handle = mode != VIRTIOFS_INODE_FILE_HANDLES_NEVER;
+	share->handles_only = mode == VIRTIOFS_INODE_FILE_HANDLES_MANDATORY;
+	return 0;
+}
+
+/* The root's mount is that of most inodes: whether file handles work shows there. */
+static int try_file_handles(struct vfi_share *share)
+{
+	struct vfi_mount_fd *mount;
+	struct statx st;
+	int err = vfi_path_stat(share->root_fd, "", &st);
+
+	if (err || !share->by_handle)
+		return err;
+	mount = vfi_mount_fd_get(share, vfi_mount_of(&st).id, share->root_fd, S_IFDIR);
+	if (!mount)
+		return -ENOMEM;
+	share->root_mount = mount;
+	if (mount->fd >= 0)
+		return 0;
+	err = mount->why_not;
+	vfi_log(&share->env, share->handles_only ? VIRTIOFS_LOG_ERR : VIRTIOFS_LOG_WARNING,
+		"file handles do not work here: %s (error %d)%s",
+		err == -EPERM ? "this process has no CAP_DAC_READ_SEARCH"
+			      : "the file system cannot open by them",
+		-err,
+		share->handles_only ? "" : "; files that are not in use are found again by name");
+	return share->handles_only ? err : 0;
+}
+
 static void destroy(void *fs)
 {
 	struct vfi_share *share = fs;
 	struct virtiofs_env env = share->env;
 
+	if (share->root_mount)
+		vfi_mount_fd_put(share, share->root_mount->id);
+	pthread_mutex_destroy(&share->own_mounts.lock);
+	pthread_mutex_destroy(&share->own_hot.lock);
 	if (share->root_fd >= 0)
 		close(share->root_fd);
 	if (share->proc_fd >= 0)
@@ -186,13 +190,17 @@ static int setup(struct vfi_share *share, int root_fd,
 	if (!err)
 		err = set_translation(share, &share->gids, options->translate_gid, "GID");
 	if (!err)
-		err = set_limits(share, options);
+		err = vfi_limits_set(share, options);
+	if (!err)
+		err = set_file_handles(share, options->inode_file_handles);
 	if (!err)
 		err = open_root(share, root_fd);
 	if (!err)
 		err = open_proc(share, options->proc_self_fd);
 	if (!err)
 		share->has_openat2 = vfi_path_has_openat2(share->root_fd);
+	if (!err)
+		err = try_file_handles(share);
 	return err;
 }
 
@@ -217,7 +225,11 @@ int virtiofs_passthrough_create(struct virtiofs_fs **ret, const struct virtiofs_
 	share->env = own_env;
 	share->root_fd = -1;
 	share->proc_fd = -1;
+	share->hot = &share->own_hot;
+	share->mounts = &share->own_mounts;
 	pthread_mutex_init(&share->dumpable_lock, NULL);
+	pthread_mutex_init(&share->own_hot.lock, NULL);
+	pthread_mutex_init(&share->own_mounts.lock, NULL);
 	err = setup(share, root_fd, &own);
 	if (!err)
 		err = virtiofs_fs_create(ret, env, &ops, share);

@@ -21,6 +21,19 @@ static int opened(int fd)
 	return errno == EMFILE ? -ENFILE : -errno;
 }
 
+bool vfi_path_again(const struct vfi_share *share, int fd, unsigned *tries)
+{
+	enum { MOST = 4 }; /* others may take what was freed here */
+	int saved = errno;
+	bool again;
+
+	if (fd >= 0 || (saved != EMFILE && saved != ENFILE))
+		return false;
+	again = (*tries)++ < MOST && vfi_hot_relieve(share->hot);
+	errno = saved;
+	return again;
+}
+
 static int open_confined(int dir, const char *name, int flags, mode_t mode)
 {
 	struct open_how how = {
@@ -44,10 +57,15 @@ bool vfi_path_has_openat2(int dir)
 
 int vfi_path_open(const struct vfi_share *share, int dir, const char *name, int flags, mode_t mode)
 {
+	unsigned tries = 0;
+	int fd;
+
 	flags |= O_NOFOLLOW | O_CLOEXEC;
-	if (share->has_openat2)
-		return opened(open_confined(dir, name, flags, mode));
-	return opened(openat(dir, name, flags, mode));
+	do {
+		fd = share->has_openat2 ? open_confined(dir, name, flags, mode)
+					: openat(dir, name, flags, mode);
+	} while (vfi_path_again(share, fd, &tries));
+	return opened(fd);
 }
 
 struct vfi_fd_name vfi_fd_name(int fd)
@@ -58,19 +76,30 @@ struct vfi_fd_name vfi_fd_name(int fd)
 	return name;
 }
 
+static int open_as(const struct vfi_share *share, int dir, const char *name, int flags)
+{
+	unsigned tries = 0;
+	int fd;
+
+	do {
+		fd = openat(dir, name, flags | O_CLOEXEC);
+	} while (vfi_path_again(share, fd, &tries));
+	return opened(fd);
+}
+
 int vfi_path_reopen(const struct vfi_share *share, int fd, uint32_t type, int flags)
 {
 	if (S_ISDIR(type))
-		return opened(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+		return open_as(share, fd, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	/* To open a device or a FIFO is to act on this host, and may never return. */
 	if (!S_ISREG(type))
 		return S_ISLNK(type) ? -ELOOP : -ENXIO;
-	return opened(openat(share->proc_fd, vfi_fd_name(fd).text, flags | O_CLOEXEC));
+	return open_as(share, share->proc_fd, vfi_fd_name(fd).text, flags);
 }
 
 int vfi_path_hold(const struct vfi_share *share, int fd)
 {
-	return opened(openat(share->proc_fd, vfi_fd_name(fd).text, O_PATH | O_CLOEXEC));
+	return open_as(share, share->proc_fd, vfi_fd_name(fd).text, O_PATH);
 }
 
 bool vfi_path_is_dot(const char *name)

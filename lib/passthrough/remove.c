@@ -10,11 +10,14 @@
 static void remove_name(struct vfi_guest *guest, struct virtiofs_req *req, uint64_t parent,
 			const char *name, int flags)
 {
+	struct vfi_renaming names = { guest, .parent = { parent }, .text = { name } };
 	struct vfi_node dir;
 	int err = vfi_node_open(guest, parent, &dir);
 
 	if (!err) {
+		vfi_renaming_begin(&names);
 		err = unlinkat(dir.fd, name, flags) ? -errno : 0;
+		vfi_renaming_end(&names, !err, false);
 		vfi_node_close(&dir);
 	}
 	virtiofs_reply_err(req, err);
@@ -59,13 +62,16 @@ void vfi_share_rename(void *session, struct virtiofs_req *req, uint64_t parent, 
 		      uint64_t newparent, const char *newname, uint32_t flags)
 {
 	struct vfi_guest *guest = session;
+	struct vfi_renaming names = { guest, { parent, newparent }, { name, newname }, { NULL } };
 	struct vfi_node dir, newdir;
 	int err = vfi_node_open(guest, parent, &dir);
 
 	if (!err) {
 		err = vfi_node_open(guest, newparent, &newdir);
 		if (!err) {
+			vfi_renaming_begin(&names);
 			err = rename_name(guest, req, dir.fd, name, newdir.fd, newname, flags);
+			vfi_renaming_end(&names, !err, flags & RENAME_EXCHANGE);
 			vfi_node_close(&newdir);
 		}
 		vfi_node_close(&dir);

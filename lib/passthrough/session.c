@@ -80,6 +80,27 @@ static int add_root(struct vfi_guest *guest)
 	return 0;
 }
 
+static void add_guest(struct vfi_hot *hot, struct vfi_guest *guest)
+{
+	pthread_mutex_lock(&hot->lock);
+	guest->next = hot->guests;
+	hot->guests = guest;
+	__atomic_fetch_add(&hot->guest_count, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&hot->lock);
+}
+
+static void remove_guest(struct vfi_hot *hot, struct vfi_guest *guest)
+{
+	struct vfi_guest **link = &hot->guests;
+
+	pthread_mutex_lock(&hot->lock);
+	while (*link != guest)
+		link = &(*link)->next;
+	*link = guest->next;
+	__atomic_fetch_sub(&hot->guest_count, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&hot->lock);
+}
+
 static int make_guest(struct vfi_share *share, struct vfi_guest **ret)
 {
 	struct vfi_guest *guest = vfi_alloc(&share->env, sizeof(*guest));
@@ -88,6 +109,7 @@ static int make_guest(struct vfi_share *share, struct vfi_guest **ret)
 	if (!guest)
 		return err;
 	guest->share = share;
+	guest->refs = 1;
 	err = vfi_inodes_init(guest);
 	if (err)
 		goto free_guest;
@@ -97,6 +119,7 @@ static int make_guest(struct vfi_share *share, struct vfi_guest **ret)
 	err = add_root(guest);
 	if (err)
 		goto destroy_handles;
+	add_guest(share->hot, guest);
 	*ret = guest;
 	return 0;
 
@@ -107,6 +130,17 @@ destroy_inodes:
 free_guest:
 	vfi_free(&share->env, guest, sizeof(*guest));
 	return err;
+}
+
+void vfi_guest_put(struct vfi_guest *guest)
+{
+	struct vfi_share *share = guest->share;
+
+	if (__atomic_fetch_sub(&guest->refs, 1, __ATOMIC_ACQ_REL) != 1)
+		return;
+	vfi_handles_destroy(guest);
+	vfi_inodes_destroy(guest);
+	vfi_free(&share->env, guest, sizeof(*guest));
 }
 
 int vfi_share_session_begin(void *fs, void **session, struct virtiofs_init *init)
@@ -123,6 +157,7 @@ int vfi_share_session_begin(void *fs, void **session, struct virtiofs_init *init
 		return err;
 	}
 	init->granted |= granted_flags(share);
+	guest->remembers = init->granted & init->offered & VIRTIOFS_FUSE_EXPORT_SUPPORT;
 	guest->submounts = share->submounts && (init->offered & VIRTIOFS_FUSE_SUBMOUNTS);
 	*session = guest;
 	return 0;
@@ -131,9 +166,8 @@ int vfi_share_session_begin(void *fs, void **session, struct virtiofs_init *init
 void vfi_share_session_end(void *session)
 {
 	struct vfi_guest *guest = session;
-	struct vfi_share *share = guest->share;
 
-	vfi_handles_destroy(guest);
-	vfi_inodes_destroy(guest);
-	vfi_free(&share->env, guest, sizeof(*guest));
+	/* Another guest may still be making inodes of this one cold: then that ends it. */
+	remove_guest(guest->share->hot, guest);
+	vfi_guest_put(guest);
 }

@@ -4,7 +4,7 @@
  *
  *	struct vfi_share	the directory and the options, whoever is served
  *	  struct vfi_guest	a session: what one guest got to know
- *	    struct vfi_inode	a node id: a file, held by an O_PATH descriptor
+ *	    struct vfi_inode	a node id: a file, held by an O_PATH descriptor or not
  *	    struct vfi_handle	a file handle: a regular file or directory, open
  *
  * A guest names files by number and name only. A number is looked up in a table;
@@ -26,6 +26,7 @@
 
 #include "base/base.h"
 #include "base/table.h"
+#include "passthrough/inode.h"
 
 /* How many descriptors of a kind there may be, over all guests. */
 struct vfi_budget {
@@ -85,89 +86,50 @@ struct vfi_share {
 	int dumpable;	   /* what the flag was before the first of them */
 	struct vfi_budget inodes;
 	struct vfi_budget handles;
-	struct vfi_ratelimit spent; /* of the line that says that one of them is */
+	struct vfi_hot *hot;
+	struct vfi_mount_fds *mounts;
+	struct vfi_mount_fd *root_mount;
+	bool by_handle;			 /* inodes may be found again by file handle */
+	bool handles_only;		 /* and in no other way */
+	struct vfi_hot own_hot;		 /* hot, also for who may not change the rest */
+	struct vfi_mount_fds own_mounts; /* mounts, likewise */
+	struct vfi_ratelimit spent;	 /* of the line that says that one of them is */
 };
+
+/* ---- limits.c ---- */
+
+/* Set what is bounded. Errors: -EINVAL, -EMFILE. */
+int vfi_limits_set(struct vfi_share *share, const struct virtiofs_passthrough_options *options);
 
 /* ---- budget.c ---- */
 
 /* One descriptor of a kind more; false: there is none left, which a line of the log says. */
 bool vfi_budget_take(struct vfi_share *share, struct vfi_budget *budget);
+/* The same without the line. */
+bool vfi_budget_try(struct vfi_budget *budget);
 void vfi_budget_give(struct vfi_budget *budget);
-
-/* Buckets of the index of inodes are spread over so many locks. */
-enum { VFI_INODE_SHARDS = 64 };
-
-struct vfi_inode_shard {
-	pthread_mutex_t lock; /* protects what is below, and the chains and lookups of its inodes */
-	uint32_t count;
-	uint32_t size;	   /* buckets, a power of two */
-	uint32_t *buckets; /* the index of the first inode; 0: none */
-};
 
 struct vfi_guest {
 	struct vfi_share *share;
-	bool submounts; /* are announced: the guest knows what they are */
+	bool submounts;		/* are announced: the guest knows what they are */
+	struct vfi_guest *next; /* of the share's, hot.c */
+	uint32_t refs;		/* atomic; the session, and who makes its inodes cold */
 	struct vfi_table inodes;
 	struct vfi_table handles;
 	uint64_t seed; /* of the index's hash, so that a guest cannot aim at one bucket */
 	struct vfi_inode_shard shards[VFI_INODE_SHARDS];
+	struct vfi_names names;
+	struct vfi_bitmap hot;	  /* inodes with a descriptor, but the root */
+	uint32_t hot_count;	  /* atomic */
+	uint32_t hot_hand;	  /* atomic; the clock's: the next to be looked at */
+	struct vfi_bitmap memory; /* inodes that the guest forgot, and we did not */
+	uint32_t memory_count;	  /* atomic */
+	uint32_t memory_hand;	  /* atomic */
+	bool remembers;
 };
 
-/* ---- inode.c ---- */
-
-struct vfi_inode {
-	struct vfi_record head;
-	/* Who it is. The descriptor keeps these numbers from being used again. */
-	uint64_t ino;
-	uint32_t dev; /* as the kernel has it: 12 bits major, 20 bits minor */
-	uint32_t mount;
-	uint64_t born; /* time of birth, nanoseconds; 0: the file system has none */
-	uint64_t lookups;
-	uint32_t type; /* S_IFMT of its mode: never changes */
-	uint32_t pad;
-};
-
-struct vfi_inode_local {
-	struct vfi_local head;
-	uint32_t next;	/* in its bucket: an index; 0: it is the last */
-	int fd;		/* O_PATH */
-	uint32_t fresh; /* of a directory, for vfi_lookup() */
-	uint32_t pad;
-};
-
-int vfi_inodes_init(struct vfi_guest *guest);
-void vfi_inodes_destroy(struct vfi_guest *guest);
-
-/* An inode that an operation is at work on: held, and with a descriptor. */
-struct vfi_node {
-	struct vfi_guest *guest;
-	struct vfi_inode *inode;
-	int fd;		 /* O_PATH; the node's, until it is closed */
-	uint32_t *fresh; /* of a directory, for vfi_lookup() */
-};
-
-/* Returns 0, and @node is to be closed; or the errno to answer: -ESTALE there is no such id. */
-int vfi_node_open(struct vfi_guest *guest, uint64_t nodeid, struct vfi_node *node);
-void vfi_node_close(struct vfi_node *node);
-
-/*
- * One lookup more for the file that a statx by name saw. Returns its node id; 0:
- * it is not known, or it is not sure that it is that one: open it and add it.
- */
-uint64_t vfi_inode_find(struct vfi_guest *guest, const struct statx *st);
-/* One lookup more for an inode that is held; false: it was forgotten meanwhile. */
-bool vfi_node_again(const struct vfi_node *node);
-/* Room for one more inode: before anything is done on its behalf. Errors: -ENFILE, -ENOMEM. */
-int vfi_inode_reserve(struct vfi_guest *guest, struct vfi_inode **room);
-void vfi_inode_cancel(struct vfi_guest *guest, struct vfi_inode *room);
-/*
- * One lookup more for the file of @fd, known or not; @room and @fd are used up.
- * @st is of @fd. Returns its node id.
- */
-uint64_t vfi_inode_add(struct vfi_guest *guest, struct vfi_inode *room, int fd,
-		       const struct statx *st);
-/* @n lookups less, and the inode is gone with the last. Takes any number for either. */
-void vfi_inode_forget(struct vfi_guest *guest, uint64_t nodeid, uint64_t n);
+/* A guest is gone with its last reference; session.c. */
+void vfi_guest_put(struct vfi_guest *guest);
 
 /* ---- handle.c ---- */
 
@@ -210,7 +172,10 @@ void vfi_handle_put(struct vfi_handle_local *local);
 int vfi_handle_release(struct vfi_guest *guest, uint64_t fh, uint64_t nodeid,
 		       enum vfi_handle_kind kind);
 
-/* The same for an operation that ends in a callback: the handle is the request's context.
+/* An O_PATH descriptor of an inode that the guest has open, or -ESTALE: it has not. */
+int vfi_handle_hold(struct vfi_guest *guest, uint64_t nodeid);
+
+/* Like get, for an operation that ends in a callback: the handle is the request's context.
  * NULL: it has been answered. */
 struct vfi_handle_local *vfi_handle_begin(struct virtiofs_req *req, struct vfi_guest *guest,
 					  uint64_t fh, uint64_t nodeid, enum vfi_handle_kind kind);
@@ -236,6 +201,8 @@ bool vfi_path_is_dot(const char *name);
 /* An O_PATH descriptor of the directory that the directory @fd is in. The one way up: it
  * may lead out of the shared directory, and who calls it finds out. */
 int vfi_path_parent(int fd);
+/* An open() that failed for want of descriptors: whether to do it again. @tries begins at 0. */
+bool vfi_path_again(const struct vfi_share *share, int fd, unsigned *tries);
 /* statx(2) of a component, or with "" of the descriptor itself. */
 int vfi_path_stat(int dir, const char *name, struct statx *st);
 
