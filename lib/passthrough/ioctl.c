@@ -27,6 +27,8 @@ static const uint32_t settable_flags = FS_SYNC_FL | FS_IMMUTABLE_FL | FS_APPEND_
 				       FS_NOATIME_FL | FS_DIRSYNC_FL | FS_COMPR_FL | FS_NOCOW_FL;
 static const uint32_t settable_xflags =
 	FS_XFLAG_SYNC | FS_XFLAG_IMMUTABLE | FS_XFLAG_APPEND | FS_XFLAG_NODUMP | FS_XFLAG_NOATIME;
+/* What a file has, and nobody sets: newer kernels leave them out of what they send. */
+static const uint32_t found_xflags = FS_XFLAG_PREALLOC | FS_XFLAG_HASATTR;
 
 static bool take(const struct virtiofs_iov *src, void *buf, size_t len)
 {
@@ -121,6 +123,7 @@ static int set_xattr(int fd, const struct virtiofs_fuse_ioctl_in *in,
 		     const struct virtiofs_iov *src)
 {
 	struct fsxattr attr, now = { 0 };
+	uint32_t changed;
 	int err;
 
 	if (in->out_size != 0 || in->in_size != sizeof(attr) || !take(src, &attr, sizeof(attr)))
@@ -129,11 +132,11 @@ static int set_xattr(int fd, const struct virtiofs_fuse_ioctl_in *in,
 	if (err)
 		return err;
 	/* How many extents it has is nothing that is set. */
-	if (((attr.fsx_xflags ^ now.fsx_xflags) & ~settable_xflags) ||
-	    attr.fsx_extsize != now.fsx_extsize || attr.fsx_cowextsize != now.fsx_cowextsize ||
-	    attr.fsx_projid != now.fsx_projid)
+	changed = (attr.fsx_xflags ^ now.fsx_xflags) & ~found_xflags;
+	if ((changed & ~settable_xflags) || attr.fsx_extsize != now.fsx_extsize ||
+	    attr.fsx_cowextsize != now.fsx_cowextsize || attr.fsx_projid != now.fsx_projid)
 		return -EOPNOTSUPP;
-	now.fsx_xflags = attr.fsx_xflags;
+	now.fsx_xflags ^= changed;
 	return host_ioctl(fd, FS_IOC_FSSETXATTR, &now);
 }
 

@@ -32,12 +32,17 @@ static void target_of_4095_bytes_is_the_longest(void **state)
 	struct shared *s = *state;
 	struct virtiofs_fuse_entry_out out;
 	char target[4097], back[4097];
+	int err;
 
 	memset(target, 't', sizeof(target));
 	target[4095] = '\0';
-	assert_int_equal(fuse_symlink(s->c, FUSE_ROOT, "long", target, &out), 0);
-	assert_int_equal(fuse_readlink(s->c, out.nodeid, back, sizeof(back)), 0);
-	assert_string_equal(back, target);
+	err = fuse_symlink(s->c, FUSE_ROOT, "long", target, &out);
+	/* XFS takes 1024. */
+	if (err != -ENAMETOOLONG) {
+		assert_int_equal(err, 0);
+		assert_int_equal(fuse_readlink(s->c, out.nodeid, back, sizeof(back)), 0);
+		assert_string_equal(back, target);
+	}
 	target[4095] = 't';
 	target[4096] = '\0';
 	assert_int_equal(fuse_symlink(s->c, FUSE_ROOT, "longer", target, &out), -ENAMETOOLONG);
@@ -123,13 +128,16 @@ static void directory_does_not_move_into_itself(void **state)
 {
 	struct shared *s = *state;
 	uint64_t dir;
+	int err;
 
 	host_mkdir(s, "dir", 0755);
 	host_mkdir(s, "full", 0755);
 	host_write(s, "full/file", "", 0);
 	dir = node_of(s, FUSE_ROOT, "dir");
 	assert_int_equal(fuse_rename(s->c, FUSE_ROOT, "dir", dir, "below"), -EINVAL);
-	assert_int_equal(fuse_rename(s->c, FUSE_ROOT, "dir", FUSE_ROOT, "full"), -ENOTEMPTY);
+	err = fuse_rename(s->c, FUSE_ROOT, "dir", FUSE_ROOT, "full");
+	/* File systems have one or the other for it. */
+	assert_true(err == -ENOTEMPTY || err == -EEXIST);
 	assert_int_equal(fuse_rename(s->c, FUSE_ROOT, "full", FUSE_ROOT, "dir"), 0);
 	assert_true(host_exists(s, "dir/file"));
 }
