@@ -173,7 +173,7 @@ int vfi_idmap_add(struct vfi_idmap *map, const char *text, char *error, size_t s
 	size_t len = word_length(text);
 	const struct form *form = find_form(text, len);
 	const char *wrong = NULL;
-	struct rule rule;
+	struct rule rule = { { 0 }, 0 };
 
 	if (!form)
 		wrong = "Unknown type (guest, host, squash-guest, squash-host, forbid-guest, map)";

@@ -215,7 +215,7 @@ struct vfi_fd_name vfi_fd_name(int fd);
 /* ---- idmap.c ---- */
 
 /* One rule more, as passthrough.h has them. -EINVAL: it is none, which @error says why. */
-int vfi_idmap_add(struct vfi_idmap *map, const char *rule, char *error, size_t size);
+int vfi_idmap_add(struct vfi_idmap *map, const char *text, char *error, size_t size);
 /* Whether @rule may be one more behind @rules, of which a NULL is the last. */
 int vfi_idmap_check(const char *const *rules, const char *rule, char *error, size_t size);
 /* An id of the guest's. -EPERM: it is forbidden. */

@@ -223,6 +223,62 @@ static void process_stays_dumpable_once_all_threads_are_themselves_again(void **
 	pthread_mutex_destroy(&o.share.dumpable_lock);
 }
 
+/* glibc's setresuid(3) and setgroups(3) would change these too. */
+static void *look_at_own_ids(void *arg)
+{
+	struct overlap *o = arg;
+	gid_t groups[4];
+	bool same;
+
+	pthread_barrier_wait(&o->barrier);
+	same = syscall(SYS_geteuid) == 0 && syscall(SYS_getegid) == 0 &&
+	       syscall(SYS_getgroups, 4, groups) == 1 && groups[0] == 77;
+	pthread_barrier_wait(&o->barrier);
+	return same ? NULL : arg;
+}
+
+static int keep_others(struct overlap *o)
+{
+	struct virtiofs_req user = { .in = { .uid = 1234, .gid = 2345 },
+				     .group_count = 1,
+				     .groups = { 3456 } };
+	const gid_t own[] = { 77 };
+	struct vfi_cred cred;
+	pthread_t thread;
+	void *failed;
+
+	pthread_barrier_init(&o->barrier, NULL, 2);
+	if (syscall(SYS_setgroups, 1, own) || pthread_create(&thread, NULL, look_at_own_ids, o) ||
+	    vfi_cred_enter(&cred, &o->share, fake_req(&user), 0))
+		return 1;
+	pthread_barrier_wait(&o->barrier);
+	pthread_barrier_wait(&o->barrier);
+	vfi_cred_leave(&cred);
+	pthread_join(thread, &failed);
+	return failed ? 2 : 0;
+}
+
+static void other_threads_keep_their_ids_and_groups(void **state)
+{
+	static struct overlap o;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(vfi_env_init(&o.share.env, NULL), 0);
+	pthread_mutex_init(&o.share.dumpable_lock, NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(keep_others(&o));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	pthread_mutex_destroy(&o.share.dumpable_lock);
+}
+
 static void who_is_not_root_creates_as_himself(void **state)
 {
 	struct virtiofs_req user = { .in = { .uid = 1234, .gid = 2345 } };
@@ -249,6 +305,7 @@ int main(void)
 		cmocka_unit_test(groups_are_given_back_where_the_next_step_fails),
 		cmocka_unit_test(parent_death_signal_is_kept),
 		cmocka_unit_test(process_stays_dumpable_once_all_threads_are_themselves_again),
+		cmocka_unit_test(other_threads_keep_their_ids_and_groups),
 		cmocka_unit_test(who_is_not_root_creates_as_himself),
 	};
 
