@@ -15,6 +15,8 @@
 
 #include "api/mount.h"
 
+enum { HANDLE_SIZE = sizeof(struct file_handle) + MAX_HANDLE_SZ };
+
 static struct mount m;
 
 /* Whether the kernel that mounts is that new. */
@@ -165,8 +167,7 @@ static void make_handle(const char *path, char *bytes)
 
 static void handle_opens_its_file_whatever_its_name(void **state)
 {
-	enum { SIZE = sizeof(struct file_handle) + MAX_HANDLE_SZ };
-	_Alignas(struct file_handle) char file[SIZE], dir[SIZE];
+	_Alignas(struct file_handle) char file[HANDLE_SIZE], dir[HANDLE_SIZE];
 	struct stat one, two;
 	char buf[8];
 	int root, fd;
@@ -272,6 +273,48 @@ static void extended_flags_are_those_of_the_file_behind(void **state)
 	close(fd);
 }
 
+/* The kernel has forgotten node and name, and has just the handle to ask with. */
+static void handle_outlives_what_the_kernel_keeps(void **state)
+{
+	_Alignas(struct file_handle) char file[HANDLE_SIZE], dir[HANDLE_SIZE], gone[HANDLE_SIZE];
+	struct stat one, two;
+	char buf[8];
+	int root, fd;
+
+	(void)state;
+	if (geteuid() != 0 || access("/proc/sys/vm/drop_caches", W_OK) < 0)
+		skip();
+	assert_int_equal(mkdir(in(&m, "kept"), 0755), 0);
+	assert_int_equal(mkdir(in(&m, "kept/dir"), 0755), 0);
+	write_file(in(&m, "kept/dir/file"), "by handle");
+	write_file(in(&m, "kept/dir/gone"), "by handle");
+	make_handle(in(&m, "kept/dir/file"), file);
+	make_handle(in(&m, "kept/dir"), dir);
+	make_handle(in(&m, "kept/dir/gone"), gone);
+	root = open(in(&m, "."), O_RDONLY | O_DIRECTORY);
+	assert_true(root >= 0);
+	sync();
+	/* Names and inodes that are not in use; pages stay. */
+	write_file("/proc/sys/vm/drop_caches", "2");
+	assert_int_equal(unlink(behind(&m, "kept/dir/gone")), 0);
+	write_file(behind(&m, "kept/dir/gone"), "another");
+
+	fd = open_handle(root, file, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, buf, sizeof(buf)), sizeof(buf));
+	close(fd);
+	fd = open_handle(root, dir, O_RDONLY | O_DIRECTORY);
+	assert_true(fd >= 0);
+	assert_int_equal(fstatat(fd, "..", &one, 0), 0);
+	assert_int_equal(stat(behind(&m, "kept"), &two), 0);
+	assert_int_equal(one.st_ino, two.st_ino);
+	assert_int_equal(fstatat(fd, "file", &one, 0), 0);
+	close(fd);
+	assert_int_equal(open_handle(root, gone, O_RDONLY), -1);
+	assert_int_equal(errno, ESTALE);
+	close(root);
+}
+
 static const struct CMUnitTest flag_tests[] = {
 	cmocka_unit_test(flags_are_those_of_the_file_behind),
 	cmocka_unit_test(extended_flags_are_those_of_the_file_behind),
@@ -294,6 +337,7 @@ static int ends(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(handle_opens_its_file_whatever_its_name),
+	cmocka_unit_test(handle_outlives_what_the_kernel_keeps),
 	cmocka_unit_test(whiteout_is_left_where_a_file_was),
 	cmocka_unit_test(file_reaches_as_far_as_the_file_system_behind),
 	cmocka_unit_test(time_of_birth_is_the_files),
