@@ -5,7 +5,9 @@
  * Who includes it: embedders. It is written against fs.h and io.h like anyone's.
  * Every path step is one name below a directory it holds open, never through a
  * symbolic link; only regular files and directories are opened for I/O, so that
- * a guest reaches nothing outside the directory, with a sandbox or without.
+ * a guest reaches nothing outside the directory, with a sandbox or without. The one
+ * way up, from a directory that a file handle led to (export_support), is proven to
+ * end in the directory or below it.
  *
  * As root it creates files as the guest's user and group: their ids are switched
  * for that one system call on the queue's thread, and switched back. Meanwhile the
