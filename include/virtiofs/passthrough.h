@@ -99,6 +99,15 @@ struct virtiofs_passthrough_options {
 	 * moment on that its security module (SELinux, Smack) chose for it, as an extended
 	 * attribute of its name "security.*"; takes CAP_SYS_ADMIN; default: never. */
 	uint32_t security_label;
+	uint32_t writeback;	   /* VIRTIOFS_ON: the guest may keep what is written to itself, and
+				    * write it later; default: it writes at once */
+	uint32_t allow_direct_io;  /* VIRTIOFS_ON: a file that a program of the guest's opens with
+				    * O_DIRECT is opened so here, past this host's page cache, where
+				    * its file system can. Memory of the program's that is not
+				    * aligned as that asks gets EINVAL, as it would here; default:
+				    * through the page cache */
+	uint32_t preserve_noatime; /* VIRTIOFS_ON: O_NOATIME holds here too, for files that this
+				    * process may open so; default: reading changes the time */
 	/* Rules by which a user or group has another number in the guest than here, as
 	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
 	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];
@@ -109,11 +118,22 @@ struct virtiofs_passthrough_options {
 				      * most 262144 */
 };
 
-#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                                                        \
-	{                                                                                        \
-		sizeof(struct virtiofs_passthrough_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-			0, 0, { NULL }, { NULL }, 0, 0                                           \
+#ifdef __cplusplus
+/* C++ has no designators before 2020. */
+static inline struct virtiofs_passthrough_options virtiofs_passthrough_options_init()
+{
+	struct virtiofs_passthrough_options options = virtiofs_passthrough_options();
+
+	options.size = sizeof(options);
+	return options;
+}
+#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT virtiofs_passthrough_options_init()
+#else
+#define VIRTIOFS_PASSTHROUGH_OPTIONS_INIT                            \
+	{                                                            \
+		.size = sizeof(struct virtiofs_passthrough_options), \
 	}
+#endif
 
 /*
  * Make a filesystem of the directory @root_fd (O_PATH suffices; duplicated).

@@ -275,7 +275,7 @@ static int create_new(struct vfi_guest *guest, const struct virtiofs_req *req, i
 		      const struct virtiofs_fuse_create_in *in, int how, const char *name,
 		      struct virtiofs_create_out *out)
 {
-	int flags = vfi_open_flags(in->flags) | how;
+	int flags = vfi_open_flags(req, in->flags) | how;
 	mode_t mode = in->mode & MODE_BITS, mask;
 	struct creation room;
 	struct vfi_cred cred;
@@ -303,8 +303,13 @@ static int create_new(struct vfi_guest *guest, const struct virtiofs_req *req, i
 		cancel(guest, &room);
 		return held;
 	}
+	vfi_open_settle(guest->share, fd, in->flags);
 	vfi_entry_fill(guest->share, &out->entry, vfi_inode_add(guest, room.inode, held, &st), &st);
-	out->open.fh = vfi_handle_publish(room.handle, out->entry.nodeid, VFI_HANDLE_FILE, fd);
+	out->open = (struct virtiofs_fuse_open_out){
+		.fh = vfi_handle_publish(room.handle, out->entry.nodeid, VFI_HANDLE_FILE, fd),
+		.open_flags = vfi_open_answer(req, guest->share, VFI_HANDLE_FILE,
+					      vfi_mount_of(&st).dev, in->flags),
+	};
 	return 0;
 }
 
@@ -322,8 +327,8 @@ static int open_existing(struct vfi_guest *guest, const struct virtiofs_req *req
 		return err;
 	err = vfi_node_open(guest, out->entry.nodeid, &node);
 	if (!err) {
-		err = vfi_open_node(&node, VFI_HANDLE_FILE, in->flags,
-				    vfi_kill_open_flags(req, in->open_flags), &out->open.fh);
+		err = vfi_open_node(req, &node, VFI_HANDLE_FILE, in->flags,
+				    vfi_kill_open_flags(req, in->open_flags), &out->open);
 		vfi_node_close(&node);
 	}
 	if (err)
@@ -354,9 +359,7 @@ void vfi_share_create(void *session, struct virtiofs_req *req, uint64_t parent,
 		      const struct virtiofs_fuse_create_in *in, const char *name)
 {
 	struct vfi_guest *guest = session;
-	struct virtiofs_create_out out = {
-		.open.open_flags = vfi_open_answer(guest->share, VFI_HANDLE_FILE),
-	};
+	struct virtiofs_create_out out;
 	struct vfi_node dir;
 	int err = vfi_node_open(guest, parent, &dir);
 
@@ -378,9 +381,7 @@ void vfi_share_tmpfile(void *session, struct virtiofs_req *req, uint64_t parent,
 	/* With O_EXCL it never gets a name: the host then refuses a LINK too. */
 	const int how = O_TMPFILE | ((int)in->flags & O_EXCL);
 	struct vfi_guest *guest = session;
-	struct virtiofs_create_out out = {
-		.open.open_flags = vfi_open_answer(guest->share, VFI_HANDLE_FILE),
-	};
+	struct virtiofs_create_out out;
 	struct vfi_node dir;
 	int err = vfi_node_open(guest, parent, &dir);
 

@@ -27,14 +27,12 @@ void vfi_share_opendir(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_open_in *in)
 {
 	struct vfi_guest *guest = session;
-	struct virtiofs_fuse_open_out out = {
-		.open_flags = vfi_open_answer(guest->share, VFI_HANDLE_DIR),
-	};
+	struct virtiofs_fuse_open_out out;
 	struct vfi_node node;
 	int err = vfi_node_open(guest, nodeid, &node);
 
 	if (!err) {
-		err = vfi_open_node(&node, VFI_HANDLE_DIR, in->flags, 0, &out.fh);
+		err = vfi_open_node(req, &node, VFI_HANDLE_DIR, in->flags, 0, &out);
 		vfi_node_close(&node);
 	}
 	if (err)

@@ -68,6 +68,21 @@ static const struct row rows[] = {
 			      "(default: off)" },
 	  .kind = KIND_FLAG,
 	  MEMBER(allow_mmap) },
+	{ .option = { .name = "writeback",
+		      .help = "Have the guest keep what is written to itself, and write\n"
+			      "it later (default: off)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(writeback) },
+	{ .option = { .name = "allow-direct-io",
+		      .help = "Open with O_DIRECT what the guest's programs open so\n"
+			      "(default: off)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(allow_direct_io) },
+	{ .option = { .name = "preserve-noatime",
+		      .help = "Open with O_NOATIME what the guest's programs open so\n"
+			      "(default: off)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(preserve_noatime) },
 	{ .option = { .name = "killpriv-v2",
 		      .help = "Take set-user-id and set-group-id bits off what a user\n"
 			      "writes to, without a request of the guest's for each\n"

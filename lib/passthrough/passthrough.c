@@ -77,6 +77,9 @@ static int set_cache(struct vfi_share *share, const struct virtiofs_passthrough_
 	share->negative_valid = period(options->negative_timeout, 0);
 	share->readdirplus = options->readdirplus;
 	share->allow_mmap = options->allow_mmap == VIRTIOFS_ON;
+	share->writeback = options->writeback == VIRTIOFS_ON;
+	share->direct_io = options->allow_direct_io == VIRTIOFS_ON;
+	share->noatime = options->preserve_noatime == VIRTIOFS_ON;
 	return 0;
 }
 
@@ -98,14 +101,21 @@ static int set_translation(const struct vfi_share *share, struct vfi_idmap *map,
 
 static int open_root(struct vfi_share *share, int root_fd)
 {
+	struct statx stx;
 	struct stat st;
+	int err;
 
 	if (fstat(root_fd, &st))
 		return -errno;
 	if (!S_ISDIR(st.st_mode))
 		return -ENOTDIR;
 	share->root_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
-	return share->root_fd < 0 ? -errno : 0;
+	if (share->root_fd < 0)
+		return -errno;
+	share->is_local = vfi_open_is_local(share->root_fd);
+	err = vfi_path_stat(share->root_fd, "", &stx);
+	share->root_dev = err ? 0 : vfi_mount_of(&stx).dev;
+	return err;
 }
 
 static int open_proc(struct vfi_share *share, int proc_self_fd)

@@ -31,6 +31,8 @@ static uint64_t granted_flags(const struct vfi_share *share)
 		flags |= VIRTIOFS_FUSE_DO_READDIRPLUS | VIRTIOFS_FUSE_READDIRPLUS_AUTO;
 	if (share->cache != VIRTIOFS_CACHE_NEVER)
 		flags |= VIRTIOFS_FUSE_CACHE_SYMLINKS;
+	if (share->writeback)
+		flags |= VIRTIOFS_FUSE_WRITEBACK_CACHE;
 	if (share->allow_mmap)
 		flags |= VIRTIOFS_FUSE_DIRECT_IO_ALLOW_MMAP;
 	return flags;

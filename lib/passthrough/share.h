@@ -73,6 +73,11 @@ struct vfi_share {
 	struct vfi_period negative_valid; /* and that a name is not there; 0: not told */
 	uint32_t readdirplus;		  /* VIRTIOFS_ON, _OFF, or 0 */
 	bool allow_mmap;		  /* of files whose data is not cached */
+	bool writeback;			  /* the guest may keep what is written to itself */
+	bool direct_io;			  /* O_DIRECT is handed on */
+	bool noatime;			  /* O_NOATIME is handed on */
+	bool is_local;			  /* root_dev is a file system of this host's own disks */
+	uint32_t root_dev;		  /* of the directory, as struct vfi_mount has it */
 	bool file_attr;			  /* IOCTL is served */
 	bool submounts;			  /* are announced */
 	bool export;			  /* "." and ".." are looked up */
@@ -268,17 +273,23 @@ int vfi_lookup(struct vfi_guest *guest, int dir, struct vfi_mount mount, const c
 int vfi_export_lookup(const struct vfi_node *node, const char *name,
 		      struct virtiofs_fuse_entry_out *out);
 
-/* ---- data.c ---- */
+/* ---- open.c ---- */
 
 /* What of open flags the guest asks for is handed on; the rest is ours to decide. */
-int vfi_open_flags(uint32_t guest_flags);
-/* The FOPEN_ flags of an answer. */
-uint32_t vfi_open_answer(const struct vfi_share *share, enum vfi_handle_kind kind);
+int vfi_open_flags(const struct virtiofs_req *req, uint32_t guest_flags);
+/* Flags that an open file gets where it can have them. */
+void vfi_open_settle(const struct vfi_share *share, int fd, uint32_t guest_flags);
+/* Whether the file system of @fd is known to have all its errors told before a close. */
+bool vfi_open_is_local(int fd);
+/* The FOPEN_ flags of an answer, for a file on the file system @dev (struct vfi_mount). */
+uint32_t vfi_open_answer(const struct virtiofs_req *req, const struct vfi_share *share,
+			 enum vfi_handle_kind kind, uint32_t dev, uint32_t guest_flags);
 
 /* A handle of the node, if it is of that kind. @open_flags: VIRTIOFS_FUSE_OPEN_.
  * Returns 0 or a negative errno. */
-int vfi_open_node(const struct vfi_node *node, enum vfi_handle_kind kind, uint32_t flags,
-		  uint32_t open_flags, uint64_t *fh);
+int vfi_open_node(const struct virtiofs_req *req, const struct vfi_node *node,
+		  enum vfi_handle_kind kind, uint32_t flags, uint32_t open_flags,
+		  struct virtiofs_fuse_open_out *out);
 
 /* ---- killpriv.c ---- */
 
@@ -389,7 +400,7 @@ void vfi_share_rmdir(void *session, struct virtiofs_req *req, uint64_t parent, c
 void vfi_share_rename(void *session, struct virtiofs_req *req, uint64_t parent, const char *name,
 		      uint64_t newparent, const char *newname, uint32_t flags);
 
-/* data.c */
+/* open.c */
 void vfi_share_open(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		    const struct virtiofs_fuse_open_in *in);
 void vfi_share_release(void *session, struct virtiofs_req *req, uint64_t nodeid,

@@ -131,17 +131,6 @@ static void open_that_frees_much_is_offloaded(void **state)
 	assert_int_equal(host_stat(g, "file").st_size, 0);
 }
 
-static void open_hands_on_no_flag_of_its_own_effect(void **state)
-{
-	(void)state;
-	assert_int_equal(vfi_open_flags(O_RDWR | O_TRUNC | O_SYNC), O_RDWR | O_TRUNC | O_SYNC);
-	assert_int_equal(vfi_open_flags(O_DSYNC), O_DSYNC);
-	assert_int_equal(vfi_open_flags(O_CREAT | O_EXCL | O_APPEND | O_NONBLOCK | O_DIRECT |
-					O_NOATIME | O_NOFOLLOW | O_PATH | O_DIRECTORY | O_TMPFILE |
-					O_ASYNC | O_NOCTTY),
-			 0);
-}
-
 static void a_fifo_is_never_opened(void **state)
 {
 	struct guest *g = *state;
@@ -261,7 +250,6 @@ int main(void)
 		TEST(file_is_flushed_and_synced),
 		TEST(open_truncates_where_asked),
 		TEST(open_that_frees_much_is_offloaded),
-		TEST(open_hands_on_no_flag_of_its_own_effect),
 		TEST(a_fifo_is_never_opened),
 		TEST(a_device_is_never_opened),
 		TEST(a_directory_is_no_file),
