@@ -108,6 +108,7 @@ struct virtiofs_passthrough_options {
 				    * through the page cache */
 	uint32_t preserve_noatime; /* VIRTIOFS_ON: O_NOATIME holds here too, for files that this
 				    * process may open so; default: reading changes the time */
+	uint32_t readonly; /* VIRTIOFS_ON: what would change a file is EROFS; default: it is done */
 	/* Rules by which a user or group has another number in the guest than here, as
 	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
 	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];

@@ -43,7 +43,8 @@ void vfi_open_settle(const struct vfi_share *share, int fd, uint32_t guest_flags
 
 	if (flags && fcntl(fd, F_SETFL, flags))
 		flags = 0;
-	if (share->noatime && (guest_flags & O_NOATIME))
+	/* What only is read stays as it is, its time too. */
+	if (share->readonly || (share->noatime && (guest_flags & O_NOATIME)))
 		(void)fcntl(fd, F_SETFL, flags | O_NOATIME);
 }
 

@@ -68,6 +68,11 @@ static const struct row rows[] = {
 			      "(default: off)" },
 	  .kind = KIND_FLAG,
 	  MEMBER(allow_mmap) },
+	{ .option = { .name = "readonly",
+		      .help = "Have nothing changed, however the guest mounts it\n"
+			      "(default: off)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(readonly) },
 	{ .option = { .name = "writeback",
 		      .help = "Have the guest keep what is written to itself, and write\n"
 			      "it later (default: off)" },

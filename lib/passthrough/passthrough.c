@@ -80,6 +80,7 @@ static int set_cache(struct vfi_share *share, const struct virtiofs_passthrough_
 	share->writeback = options->writeback == VIRTIOFS_ON;
 	share->direct_io = options->allow_direct_io == VIRTIOFS_ON;
 	share->noatime = options->preserve_noatime == VIRTIOFS_ON;
+	share->readonly = options->readonly == VIRTIOFS_ON;
 	return 0;
 }
 
@@ -214,6 +215,16 @@ static int setup(struct vfi_share *share, int root_fd,
 	return err;
 }
 
+static int create_fs(struct virtiofs_fs **ret, const struct virtiofs_env *env,
+		     struct vfi_share *share)
+{
+	struct virtiofs_fs_ops own = ops;
+
+	if (share->readonly)
+		vfi_readonly_ops(&own);
+	return virtiofs_fs_create(ret, env, &own, share);
+}
+
 int virtiofs_passthrough_create(struct virtiofs_fs **ret, const struct virtiofs_env *env,
 				int root_fd, const struct virtiofs_passthrough_options *options)
 {
@@ -242,7 +253,7 @@ int virtiofs_passthrough_create(struct virtiofs_fs **ret, const struct virtiofs_
 	pthread_mutex_init(&share->own_mounts.lock, NULL);
 	err = setup(share, root_fd, &own);
 	if (!err)
-		err = virtiofs_fs_create(ret, env, &ops, share);
+		err = create_fs(ret, env, share);
 	if (err)
 		destroy(share);
 	return err;

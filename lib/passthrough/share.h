@@ -76,6 +76,7 @@ struct vfi_share {
 	bool writeback;			  /* the guest may keep what is written to itself */
 	bool direct_io;			  /* O_DIRECT is handed on */
 	bool noatime;			  /* O_NOATIME is handed on */
+	bool readonly;			  /* nothing is changed */
 	bool is_local;			  /* root_dev is a file system of this host's own disks */
 	uint32_t root_dev;		  /* of the directory, as struct vfi_mount has it */
 	bool file_attr;			  /* IOCTL is served */
@@ -290,6 +291,11 @@ uint32_t vfi_open_answer(const struct virtiofs_req *req, const struct vfi_share 
 int vfi_open_node(const struct virtiofs_req *req, const struct vfi_node *node,
 		  enum vfi_handle_kind kind, uint32_t flags, uint32_t open_flags,
 		  struct virtiofs_fuse_open_out *out);
+
+/* ---- readonly.c ---- */
+
+/* Have the operations that would change the share refuse to. */
+void vfi_readonly_ops(struct virtiofs_fs_ops *ops);
 
 /* ---- killpriv.c ---- */
 

@@ -40,6 +40,7 @@ static const struct {
 	{ "no-allow-mmap", NULL, 0, 0 },
 	{ "writeback", NULL, VIRTIOFS_FUSE_WRITEBACK_CACHE, 0 },
 	{ "allow-direct-io", NULL, 0, 0 },
+	{ "readonly", NULL, 0, 0 },
 	{ "preserve-noatime", NULL, 0, 0 },
 	{ "killpriv-v2", NULL, VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2, 0 },
 	{ "file-attr", NULL, VIRTIOFS_FUSE_HAS_IOCTL_DIR, 0 },
