@@ -98,7 +98,7 @@ static int climb(int from, struct statx st, const struct statx *root, uint64_t *
  */
 static int prove_below(const struct vfi_share *share, int fd, const struct statx *st)
 {
-	uint64_t first, second;
+	uint64_t first = 0, second = 0;
 	struct statx root;
 	int err = vfi_path_stat(share->root_fd, "", &root);
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 /* Linux 6.5: a handle that is good for nothing but to compare. */
 #ifndef AT_HANDLE_FID
@@ -64,11 +65,30 @@ int vfi_fh_get(int dir, const char *name, struct vfi_fh *fh)
 	return err;
 }
 
+/*
+ * The kernel says ENOMEM while the number in a handle is being given to a new file: its
+ * iget_locked() has no other word for an inode that is I_CREATING. A moment later the new
+ * generation tells that the handle is stale.
+ */
+static bool again_without_memory(int fd, unsigned *tries)
+{
+	enum { MOST = 7, FIRST = 500000 }; /* 64 ms in all, for a busy journal */
+	struct timespec pause = { 0 };
+	int saved = errno;
+
+	if (fd >= 0 || saved != ENOMEM || *tries == MOST)
+		return false;
+	pause.tv_nsec = FIRST << (*tries)++;
+	nanosleep(&pause, NULL);
+	errno = saved;
+	return true;
+}
+
 int vfi_fh_open(const struct vfi_share *share, int mount_fd, const struct vfi_fh *fh)
 {
 	struct room room;
 	struct file_handle *handle = (void *)room.bytes;
-	unsigned tries = 0;
+	unsigned tries = 0, waits = 0;
 	int fd;
 
 	handle->handle_bytes = fh->size;
@@ -76,7 +96,7 @@ int vfi_fh_open(const struct vfi_share *share, int mount_fd, const struct vfi_fh
 	memcpy(handle->f_handle, fh->bytes, fh->size);
 	do {
 		fd = open_by_handle_at(mount_fd, handle, O_PATH | O_CLOEXEC);
-	} while (vfi_path_again(share, fd, &tries));
+	} while (vfi_path_again(share, fd, &tries) || again_without_memory(fd, &waits));
 	if (fd >= 0)
 		return fd;
 	return errno == EMFILE ? -ENFILE : -errno;

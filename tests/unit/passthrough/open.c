@@ -101,9 +101,11 @@ static uint32_t answer_to(struct guest *g, uint32_t flags)
 {
 	const struct virtiofs_fuse_open_in in = { .flags = flags };
 	struct virtiofs_fuse_open_out out;
+	uint64_t node;
 
 	host_write(g, "file", "hello");
-	g->ops->open(g->session, fake_req(&g->req), node_of(g, ROOT, "file"), &in);
+	node = node_of(g, ROOT, "file");
+	g->ops->open(g->session, fake_req(&g->req), node, &in);
 	assert_int_equal(fake_reply_body(&g->req, &out, sizeof(out)), 0);
 	return out.open_flags;
 }

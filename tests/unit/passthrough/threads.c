@@ -10,6 +10,7 @@ enum { THREADS = 4, ROUNDS = 2000, NAMES = 8 };
 struct worker {
 	struct guest guest;
 	unsigned random;
+	bool *done;
 	pthread_t thread;
 };
 
@@ -290,6 +291,40 @@ static void inodes_get_cold_while_others_use_them(void **state)
 	assert_int_equal(guest_of(g)->share->hot->used, 1);
 }
 
+/* Somebody on this host who makes files and removes them, each with the number of the last. */
+static void *make_and_remove(void *arg)
+{
+	struct worker *w = arg;
+	int fd;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		fd = openat(w->guest.dir, "other", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		check(fd >= 0);
+		close(fd);
+		check(unlinkat(w->guest.dir, "other", 0) == 0);
+	}
+	__atomic_store_n(w->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void removed_file_is_stale_while_another_gets_its_number(void **state)
+{
+	struct guest *g = *state;
+	bool done = false;
+	struct worker w = { .guest = guest_on_thread(g), .done = &done };
+	struct virtiofs_fuse_attr attr;
+	uint64_t node;
+
+	host_write(g, "file", "text");
+	node = node_of(g, ROOT, "file");
+	make_cold(g, node);
+	assert_int_equal(unlinkat(g->dir, "file", 0), 0);
+	assert_int_equal(pthread_create(&w.thread, NULL, make_and_remove, &w), 0);
+	while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE))
+		assert_int_equal(do_getattr(g, node, &attr), -ESTALE);
+	assert_int_equal(pthread_join(w.thread, NULL), 0);
+}
+
 static int setup_few_remembered(void **state)
 {
 	int err = setup_few_by_handle(state);
@@ -314,6 +349,7 @@ int main(void)
 		TEST_FEW(inodes_get_cold_while_others_use_them, setup_few_by_handle),
 		TEST_FEW(inodes_get_cold_while_others_use_them, setup_few_by_name),
 		TEST_FEW(inodes_get_cold_while_others_use_them, setup_few_remembered),
+		TEST_FEW(removed_file_is_stale_while_another_gets_its_number, setup_few_by_handle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
