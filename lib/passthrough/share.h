@@ -307,6 +307,23 @@ uint32_t vfi_kill_open_flags(const struct virtiofs_req *req, uint32_t open_flags
 /* The same before what the guest's kernel leaves to us without saying for whom. */
 int vfi_kill_for_user(const struct virtiofs_req *req, int fd);
 
+/* ---- fdxattr.c ---- */
+
+enum vfi_xattr_op { VFI_XATTR_SET, VFI_XATTR_GET, VFI_XATTR_LIST, VFI_XATTR_REMOVE };
+
+/* What is to be done with extended attributes; as setxattr(2) and its sisters have it. */
+struct vfi_xattr {
+	enum vfi_xattr_op op;
+	uint32_t flags;
+	const char *name;
+	const void *value; /* to set */
+	void *buf;	   /* to get or list into */
+	size_t size;
+};
+/* Do it to what the O_PATH descriptor @fd holds, of @type. Returns bytes or a negative errno. */
+ssize_t vfi_xattr_call(const struct vfi_share *share, const struct virtiofs_req *req, int fd,
+		       uint32_t type, const struct vfi_xattr *x);
+
 /* ---- label.c ---- */
 
 /* Give a file that was just made, and that @fd holds, the label that came with the request,
