@@ -30,38 +30,6 @@ static const uint32_t settable_xflags =
 /* What a file has, and nobody sets: newer kernels leave them out of what they send. */
 static const uint32_t found_xflags = FS_XFLAG_PREALLOC | FS_XFLAG_HASATTR;
 
-static bool take(const struct virtiofs_iov *src, void *buf, size_t len)
-{
-	unsigned char *to = buf;
-
-	if (src->len < len)
-		return false;
-	for (uint32_t i = 0; i < src->count && len; i++) {
-		size_t n = vfi_min_u64(src->iov[i].iov_len, len);
-
-		memcpy(to, src->iov[i].iov_base, n);
-		to += n;
-		len -= n;
-	}
-	return len == 0;
-}
-
-static bool put(const struct virtiofs_iov *dst, const void *buf, size_t len)
-{
-	const unsigned char *from = buf;
-
-	if (dst->len < len)
-		return false;
-	for (uint32_t i = 0; i < dst->count && len; i++) {
-		size_t n = vfi_min_u64(dst->iov[i].iov_len, len);
-
-		memcpy(dst->iov[i].iov_base, from, n);
-		from += n;
-		len -= n;
-	}
-	return len == 0;
-}
-
 /* Flags are an int, whatever the command's number says; Linux before 5.9 goes by the number. */
 static bool is_flags_size(uint32_t size)
 {
@@ -85,7 +53,7 @@ static int get_flags(int fd, const struct virtiofs_fuse_ioctl_in *in,
 	if (err)
 		return err;
 	*len = sizeof(flags);
-	return put(dst, &flags, sizeof(flags)) ? 0 : -EINVAL;
+	return vfi_iov_put(dst, &flags, sizeof(flags)) ? 0 : -EINVAL;
 }
 
 static int set_flags(int fd, const struct virtiofs_fuse_ioctl_in *in,
@@ -94,7 +62,8 @@ static int set_flags(int fd, const struct virtiofs_fuse_ioctl_in *in,
 	uint32_t flags, now = 0;
 	int err;
 
-	if (in->out_size != 0 || !is_flags_size(in->in_size) || !take(src, &flags, sizeof(flags)))
+	if (in->out_size != 0 || !is_flags_size(in->in_size) ||
+	    !vfi_iov_take(src, &flags, sizeof(flags)))
 		return -EINVAL;
 	err = host_ioctl(fd, FS_IOC_GETFLAGS, &now);
 	if (err)
@@ -116,7 +85,7 @@ static int get_xattr(int fd, const struct virtiofs_fuse_ioctl_in *in,
 	if (err)
 		return err;
 	*len = sizeof(attr);
-	return put(dst, &attr, sizeof(attr)) ? 0 : -EINVAL;
+	return vfi_iov_put(dst, &attr, sizeof(attr)) ? 0 : -EINVAL;
 }
 
 static int set_xattr(int fd, const struct virtiofs_fuse_ioctl_in *in,
@@ -126,7 +95,8 @@ static int set_xattr(int fd, const struct virtiofs_fuse_ioctl_in *in,
 	uint32_t changed;
 	int err;
 
-	if (in->out_size != 0 || in->in_size != sizeof(attr) || !take(src, &attr, sizeof(attr)))
+	if (in->out_size != 0 || in->in_size != sizeof(attr) ||
+	    !vfi_iov_take(src, &attr, sizeof(attr)))
 		return -EINVAL;
 	err = host_ioctl(fd, FS_IOC_FSGETXATTR, &now);
 	if (err)

@@ -307,6 +307,12 @@ uint32_t vfi_kill_open_flags(const struct virtiofs_req *req, uint32_t open_flags
 /* The same before what the guest's kernel leaves to us without saying for whom. */
 int vfi_kill_for_user(const struct virtiofs_req *req, int fd);
 
+/* ---- iov.c ---- */
+
+/* Copy @len bytes from or to the front of guest memory; false: it is shorter. */
+bool vfi_iov_take(const struct virtiofs_iov *src, void *buf, size_t len);
+bool vfi_iov_put(const struct virtiofs_iov *dst, const void *buf, size_t len);
+
 /* ---- fdxattr.c ---- */
 
 enum vfi_xattr_op { VFI_XATTR_SET, VFI_XATTR_GET, VFI_XATTR_LIST, VFI_XATTR_REMOVE };
