@@ -109,6 +109,16 @@ struct virtiofs_passthrough_options {
 	uint32_t preserve_noatime; /* VIRTIOFS_ON: O_NOATIME holds here too, for files that this
 				    * process may open so; default: reading changes the time */
 	uint32_t readonly; /* VIRTIOFS_ON: what would change a file is EROFS; default: it is done */
+	uint32_t xattr;	   /* VIRTIOFS_ON: extended attributes are served. Those of security.* and
+			    * trusted.* too, which then are this host's own for what it sees;
+			    * default: there are none, unless one of the two below is set */
+	/* Rules by which extended attributes have other names here than in the guest, as
+	 * virtiofsd's --xattrmap: ":map::user.virtiofs.:"; default: the same ones. */
+	const char *xattrmap;
+	/* VIRTIOFS_NEVER, _AUTO, _ALWAYS: POSIX ACLs, which the guest's kernel goes by and this
+	 * host's too; not with translate_uid and translate_gid, for what is in an ACL is not
+	 * translated (with auto there are none then); default: never. */
+	uint32_t posix_acl;
 	/* Rules by which a user or group has another number in the guest than here, as
 	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
 	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];
@@ -139,10 +149,11 @@ static inline struct virtiofs_passthrough_options virtiofs_passthrough_options_i
 /*
  * Make a filesystem of the directory @root_fd (O_PATH suffices; duplicated).
  * Free it with virtiofs_fs_destroy().
- * Errors: -EINVAL an option out of range, a rule that is none (which the log says), or proc_self_fd
- * is not in a proc file system; -E2BIG an option this library does not know; -ENOTDIR; -EBADF;
- * -ENOMEM; -EMFILE; what opening /proc/self/fd returns. With file handles mandatory: -EPERM;
- * -EOPNOTSUPP where the file system has none; what opening by one returns.
+ * Errors: -EINVAL an option out of range, a rule that is none (which the log says), posix_acl
+ * always with users or groups that are translated, or proc_self_fd is not in a proc file system;
+ * -E2BIG an option this library does not know; -ENOTDIR; -EBADF; -ENOMEM; -EMFILE; what opening
+ * /proc/self/fd returns. With file handles mandatory: -EPERM; -EOPNOTSUPP where the file system has
+ * none; what opening by one returns.
  */
 VIRTIOFS_API int virtiofs_passthrough_create(struct virtiofs_fs **ret,
 					     const struct virtiofs_env *env, int root_fd,

@@ -25,7 +25,7 @@ static bool has_default_acl(const struct vfi_share *share, int dir, bool unknown
 
 	if (fd < 0)
 		return unknown;
-	found = fgetxattr(fd, "system.posix_acl_default", NULL, 0) > 0;
+	found = fgetxattr(fd, VFI_ACL_DEFAULT, NULL, 0) > 0;
 	close(fd);
 	return found;
 }

@@ -60,6 +60,8 @@ void vfi_share_write(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		return;
 	if (in->write_flags & VIRTIOFS_FUSE_WRITE_KILL_SUIDGID)
 		err = vfi_kill_suidgid(file->fd);
+	if (!err)
+		err = vfi_kill_capabilities(file->guest->share, file->fd);
 	if (err)
 		write_done(req, err);
 	else

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <linux/fs.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 /* The same command has one number in 32-bit programs and one in 64-bit ones. */

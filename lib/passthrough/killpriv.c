@@ -9,13 +9,15 @@
  * them as if after it.
  *
  * Capabilities of a file (security.capability) the host's kernel takes away itself,
- * whoever writes.
+ * whoever writes; but not where --xattrmap has them under another name
+ * (CVE-2021-20263).
  */
 #include "passthrough/share.h"
 
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static bool may_keep_them(void)
@@ -45,6 +47,39 @@ int vfi_kill_suidgid(int fd)
 	 * likely, and the host's kernel does it. */
 	err = -errno;
 	return err == -EPERM && !may_keep_them() ? 0 : err;
+}
+
+int vfi_kill_sgid(const struct vfi_share *share, int fd)
+{
+	struct statx st;
+	int err = vfi_path_stat(fd, "", &st);
+
+	if (err || !(st.stx_mode & S_ISGID))
+		return err;
+	return fchmodat(share->proc_fd, vfi_fd_name(fd).text, st.stx_mode & 05777, 0) ? -errno : 0;
+}
+
+/* What a removal says where there was nothing to remove. */
+static int unless_absent(int err)
+{
+	return err == -ENODATA || err == -EOPNOTSUPP ? 0 : err;
+}
+
+int vfi_kill_capabilities(const struct vfi_share *share, int fd)
+{
+	if (share->capabilities[0] == '\0' || fremovexattr(fd, share->capabilities) == 0)
+		return 0;
+	return unless_absent(-errno);
+}
+
+int vfi_kill_node_capabilities(const struct vfi_node *node, const struct virtiofs_req *req)
+{
+	const struct vfi_share *share = node->guest->share;
+	const struct vfi_xattr x = { .op = VFI_XATTR_REMOVE, .name = share->capabilities };
+
+	if (share->capabilities[0] == '\0' || !S_ISREG(node->inode->type))
+		return 0;
+	return unless_absent((int)vfi_xattr_call(share, req, node->fd, S_IFREG, &x));
 }
 
 uint32_t vfi_kill_open_flags(const struct virtiofs_req *req, uint32_t open_flags)

@@ -20,10 +20,13 @@ int vfi_label_new(const struct vfi_share *share, const struct virtiofs_req *req,
 		  uint32_t type)
 {
 	struct vfi_xattr x = { .op = VFI_XATTR_SET };
+	char name[XATTR_NAME_MAX + 1];
+	int err;
 
 	if (!virtiofs_req_security_context(req, &x.name, &x.value, &x.size))
 		return 0;
 	if (!is_label(x.name))
 		return -EINVAL;
-	return (int)vfi_xattr_call(share, req, fd, type, &x);
+	err = vfi_xattrmap_to_host(&share->xattrmap, x.name, name, &x.name);
+	return err ? err : (int)vfi_xattr_call(share, req, fd, type, &x);
 }

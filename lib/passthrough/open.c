@@ -146,8 +146,10 @@ int vfi_open_node(const struct virtiofs_req *req, const struct vfi_node *node,
 		return fd;
 	}
 	/* Behind the truncation: an empty file is nobody's program. */
-	if ((flags & O_TRUNC) && (open_flags & VIRTIOFS_FUSE_OPEN_KILL_SUIDGID)) {
-		err = vfi_kill_suidgid(fd);
+	if (flags & O_TRUNC) {
+		err = vfi_kill_capabilities(node->guest->share, fd);
+		if (!err && (open_flags & VIRTIOFS_FUSE_OPEN_KILL_SUIDGID))
+			err = vfi_kill_suidgid(fd);
 		if (err) {
 			close(fd);
 			vfi_handle_cancel(room);

@@ -16,6 +16,7 @@ enum kind {
 	KIND_CHOICE, /* uint32_t: the place of the value among those of the help */
 	KIND_NUMBER, /* uint32_t: a decimal from min to max */
 	KIND_TIME,   /* uint64_t: nanoseconds of a decimal number of seconds */
+	KIND_TEXT,   /* const char *: borrowed */
 	KIND_LIST,   /* const char *[max + 1]: the values, borrowed, up to a NULL */
 };
 
@@ -26,7 +27,8 @@ struct row {
 	uint32_t min;
 	uint32_t max;
 	uint32_t bare; /* of a choice whose value is left out */
-	/* Whether a list may have one value more: 0, or an errno and a text; NULL: any. */
+	/* Whether a text, or one value more of a list, is good: 0, or an errno and a text of
+	 * why not; NULL: any is. */
 	int (*check)(const char *const *list, const char *value, char *error, size_t error_size);
 };
 
@@ -118,6 +120,27 @@ static const struct row rows[] = {
 	  .kind = KIND_CHOICE,
 	  .bare = VIRTIOFS_ALWAYS,
 	  MEMBER(security_label) },
+	{ .option = { .name = "xattr", .help = "Serve extended attributes (default: off)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(xattr) },
+	{ .option = { .name = "xattrmap",
+		      .value = "RULES",
+		      .help = "Give extended attributes other names on the host than in\n"
+			      "the guest, and have --xattr: \":TYPE:SCOPE:KEY:PREPEND:\"\n"
+			      "once or several times; TYPE is prefix, ok, bad or\n"
+			      "unsupported, SCOPE is client, server or all; or\n"
+			      "\":map:KEY:PREPEND:\" as the last" },
+	  .kind = KIND_TEXT,
+	  MEMBER(xattrmap),
+	  .check = vfi_xattrmap_check },
+	{ .option = { .name = "posix-acl",
+		      .value = "never|auto|always",
+		      .optional = true,
+		      .help = "Have POSIX ACLs, and --xattr; auto, with guests that\n"
+			      "can; always, and refuse others (default: never)" },
+	  .kind = KIND_CHOICE,
+	  .bare = VIRTIOFS_ALWAYS,
+	  MEMBER(posix_acl) },
 	{ .option = { .name = "translate-uid",
 		      .value = "RULE",
 		      .help = "Give users other numbers in the guest than on the host;\n"
@@ -285,10 +308,33 @@ static int set_time(const struct row *row, const char *value, uint64_t *member, 
 	return 0;
 }
 
+static int check(const struct row *row, const char *const *list, const char *value, char *error,
+		 size_t error_size)
+{
+	char why[128];
+	int err = row->check ? row->check(list, value, why, sizeof(why)) : 0;
+
+	if (err)
+		snprintf(error, error_size, "--%s%s%s", row->option.name,
+			 row->kind == KIND_LIST ? "=" : ": ", why);
+	return err;
+}
+
+static int set_text(const struct row *row, const char *value, const char **member, char *error,
+		    size_t error_size)
+{
+	int err = check(row, NULL, value, error, error_size);
+
+	if (!err)
+		*member = value;
+	return err;
+}
+
 static int add(const struct row *row, const char *value, const char **list, char *error,
 	       size_t error_size)
 {
 	uint32_t n = 0;
+	int err;
 
 	while (n < row->max && list[n])
 		n++;
@@ -297,17 +343,10 @@ static int add(const struct row *row, const char *value, const char **list, char
 			 row->max);
 		return -EINVAL;
 	}
-	if (row->check) {
-		char why[128];
-		int err = row->check(list, value, why, sizeof(why));
-
-		if (err) {
-			snprintf(error, error_size, "--%s=%s", row->option.name, why);
-			return err;
-		}
-	}
-	list[n] = value;
-	return 0;
+	err = check(row, list, value, error, error_size);
+	if (!err)
+		list[n] = value;
+	return err;
 }
 
 int virtiofs_passthrough_set(struct virtiofs_passthrough_options *options, const char *name,
@@ -338,6 +377,8 @@ int virtiofs_passthrough_set(struct virtiofs_passthrough_options *options, const
 		return set_number(row, value, member, error, error_size);
 	case KIND_TIME:
 		return set_time(row, value, member, error, error_size);
+	case KIND_TEXT:
+		return set_text(row, value, member, error, error_size);
 	case KIND_LIST:
 		return add(row, value, member, error, error_size);
 	}

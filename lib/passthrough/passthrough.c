@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/magic.h>
+#include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -32,6 +33,10 @@ static const struct virtiofs_fs_ops ops = {
 	.statfs = vfi_share_statfs,
 	.release = vfi_share_release,
 	.fsync = vfi_share_fsync,
+	.setxattr = vfi_share_setxattr,
+	.getxattr = vfi_share_getxattr,
+	.listxattr = vfi_share_listxattr,
+	.removexattr = vfi_share_removexattr,
 	.flush = vfi_share_flush,
 	.opendir = vfi_share_opendir,
 	.readdir = vfi_share_readdir,
@@ -98,6 +103,51 @@ static int set_translation(const struct vfi_share *share, struct vfi_idmap *map,
 		}
 	}
 	return 0;
+}
+
+/* Who may execute a file with what rights follows from attributes that the host's kernel looks
+ * after, unless they are called something else here. */
+static void set_capabilities(struct vfi_share *share)
+{
+	static const char theirs[] = "security.capability";
+	char buf[XATTR_NAME_MAX + 1];
+	const char *host;
+
+	if (vfi_xattrmap_to_host(&share->xattrmap, theirs, buf, &host) == 0 &&
+	    strcmp(host, theirs) != 0)
+		memcpy(share->capabilities, host, strlen(host) + 1);
+}
+
+static int set_xattr(struct vfi_share *share, const struct virtiofs_passthrough_options *options)
+{
+	bool translates = options->translate_uid[0] || options->translate_gid[0];
+	char error[128];
+	int err;
+
+	if (options->posix_acl > VIRTIOFS_ALWAYS)
+		return -EINVAL;
+	if (options->posix_acl == VIRTIOFS_ALWAYS && translates) {
+		vfi_log(&share->env, VIRTIOFS_LOG_ERR,
+			"Cannot use --translate-uid or --translate-gid with --posix-acl=always, "
+			"translating UIDs/GIDs would break posix ACLs");
+		return -EINVAL;
+	}
+	if (options->posix_acl == VIRTIOFS_AUTO && translates)
+		vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
+			"no posix ACLs: they would not be translated with users and groups");
+	else
+		share->posix_acl = options->posix_acl;
+	share->xattr = options->xattr == VIRTIOFS_ON || options->xattrmap ||
+		       options->posix_acl != VIRTIOFS_NEVER;
+	if (!options->xattrmap)
+		return 0;
+	err = vfi_xattrmap_init(&share->xattrmap, &share->env, options->xattrmap, error,
+				sizeof(error));
+	if (err)
+		vfi_log(&share->env, VIRTIOFS_LOG_ERR, "xattrmap: %s", error);
+	else
+		set_capabilities(share);
+	return err;
 }
 
 static int open_root(struct vfi_share *share, int root_fd)
@@ -181,6 +231,7 @@ static void destroy(void *fs)
 	if (share->proc_fd >= 0)
 		close(share->proc_fd);
 	pthread_mutex_destroy(&share->dumpable_lock);
+	vfi_xattrmap_destroy(&share->xattrmap, &env);
 	vfi_free(&env, share, sizeof(*share));
 }
 
@@ -201,6 +252,8 @@ static int setup(struct vfi_share *share, int root_fd,
 	if (!err)
 		err = set_translation(share, &share->gids, options->translate_gid, "GID");
 	if (!err)
+		err = set_xattr(share, options);
+	if (!err)
 		err = vfi_limits_set(share, options);
 	if (!err)
 		err = set_file_handles(share, options->inode_file_handles);
@@ -220,6 +273,12 @@ static int create_fs(struct virtiofs_fs **ret, const struct virtiofs_env *env,
 {
 	struct virtiofs_fs_ops own = ops;
 
+	if (!share->xattr) {
+		own.setxattr = NULL;
+		own.getxattr = NULL;
+		own.listxattr = NULL;
+		own.removexattr = NULL;
+	}
 	if (share->readonly)
 		vfi_readonly_ops(&own);
 	return virtiofs_fs_create(ret, env, &own, share);

@@ -6,8 +6,13 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* ACLs work with all of these or not at all: the umask is for who knows the default ACL, and an
+ * ACL may take S_ISGID away. */
+static const uint64_t acl_flags =
+	VIRTIOFS_FUSE_POSIX_ACL | VIRTIOFS_FUSE_DONT_MASK | VIRTIOFS_FUSE_SETXATTR_EXT;
+
 /* What is granted beyond what holds for any filesystem, if the guest offers it. */
-static uint64_t granted_flags(const struct vfi_share *share)
+static uint64_t granted_flags(const struct vfi_share *share, uint64_t offered)
 {
 	uint64_t flags = VIRTIOFS_FUSE_ATOMIC_O_TRUNC | VIRTIOFS_FUSE_ASYNC_DIO |
 			 VIRTIOFS_FUSE_CREATE_SUPP_GROUP | VIRTIOFS_FUSE_ALLOW_IDMAP;
@@ -16,6 +21,8 @@ static uint64_t granted_flags(const struct vfi_share *share)
 		flags |= VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2;
 	if (share->security_label != VIRTIOFS_NEVER)
 		flags |= VIRTIOFS_FUSE_SECURITY_CTX;
+	if (share->posix_acl != VIRTIOFS_NEVER && (offered & acl_flags) == acl_flags)
+		flags |= acl_flags;
 	/* Where nobody else changes files, a new mtime is the guest's own doing. */
 	if (share->cache != VIRTIOFS_CACHE_ALWAYS)
 		flags |= VIRTIOFS_FUSE_AUTO_INVAL_DATA;
@@ -38,12 +45,22 @@ static uint64_t granted_flags(const struct vfi_share *share)
 	return flags;
 }
 
-/* What was asked for, and is not offered; 0, or the errno with which not to begin. */
-static int check_offer(const struct vfi_share *share, uint64_t offered)
+static int check_acl_offer(const struct vfi_share *share, uint64_t offered)
 {
-	if (share->killpriv_v2 && !(offered & VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2))
-		vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
-			"Cannot enable KILLPRIV_V2, client does not support it");
+	if (share->posix_acl == VIRTIOFS_NEVER || (offered & acl_flags) == acl_flags)
+		return 0;
+	if (share->posix_acl == VIRTIOFS_ALWAYS) {
+		vfi_log(&share->env, VIRTIOFS_LOG_ERR,
+			"Cannot enable posix ACLs, client does not support it");
+		return -EPROTO;
+	}
+	vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
+		"posix ACLs requested but client does not support it, continuing without");
+	return 0;
+}
+
+static int check_label_offer(const struct vfi_share *share, uint64_t offered)
+{
 	if (share->security_label == VIRTIOFS_NEVER || (offered & VIRTIOFS_FUSE_SECURITY_CTX))
 		return 0;
 	if (share->security_label == VIRTIOFS_ALWAYS) {
@@ -55,6 +72,17 @@ static int check_offer(const struct vfi_share *share, uint64_t offered)
 	vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
 		"security label requested but kernel does not support it, continuing without");
 	return 0;
+}
+
+/* What was asked for, and is not offered; 0, or the errno with which not to begin. */
+static int check_offer(const struct vfi_share *share, uint64_t offered)
+{
+	int err = check_acl_offer(share, offered);
+
+	if (share->killpriv_v2 && !(offered & VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2))
+		vfi_log(&share->env, VIRTIOFS_LOG_WARNING,
+			"Cannot enable KILLPRIV_V2, client does not support it");
+	return err ? err : check_label_offer(share, offered);
 }
 
 /* The first inode of a table has the id that the protocol gives to the root. */
@@ -158,7 +186,7 @@ int vfi_share_session_begin(void *fs, void **session, struct virtiofs_init *init
 		vfi_log(&share->env, VIRTIOFS_LOG_ERR, "cannot begin a session: error %d", -err);
 		return err;
 	}
-	init->granted |= granted_flags(share);
+	init->granted |= granted_flags(share, init->offered);
 	guest->remembers = init->granted & init->offered & VIRTIOFS_FUSE_EXPORT_SUPPORT;
 	guest->submounts = share->submounts && (init->offered & VIRTIOFS_FUSE_SUBMOUNTS);
 	*session = guest;

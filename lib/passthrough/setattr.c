@@ -36,11 +36,12 @@ static int set_mode(const struct vfi_share *share, int fd, uint32_t type, uint32
 	return fchmodat(share->proc_fd, vfi_fd_name(fd).text, mode & MODE_BITS, 0) ? -errno : 0;
 }
 
-static int set_size(int fd, const struct virtiofs_fuse_setattr_in *in)
+static int set_size(const struct vfi_share *share, int fd,
+		    const struct virtiofs_fuse_setattr_in *in)
 {
-	int err = 0;
+	int err = vfi_kill_capabilities(share, fd);
 
-	if (in->valid & VIRTIOFS_FATTR_KILL_SUIDGID)
+	if (!err && (in->valid & VIRTIOFS_FATTR_KILL_SUIDGID))
 		err = vfi_kill_suidgid(fd);
 	if (!err && ftruncate(fd, (off_t)in->size))
 		err = -errno;
@@ -55,7 +56,7 @@ static int truncate_open(struct vfi_guest *guest, uint64_t nodeid,
 
 	if (!file)
 		return -EBADF;
-	err = set_size(file->fd, in);
+	err = set_size(guest->share, file->fd, in);
 	vfi_handle_put(file);
 	return err;
 }
@@ -70,7 +71,7 @@ static int truncate_closed(const struct vfi_share *share, int fd, uint32_t type,
 	file = vfi_path_reopen(share, fd, type, O_WRONLY);
 	if (file < 0)
 		return file;
-	err = set_size(file, in);
+	err = set_size(share, file, in);
 	close(file);
 	return err;
 }
@@ -106,15 +107,19 @@ static int set_times(const struct vfi_share *share, int fd,
 
 /* The owner before the mode, for chown(2) takes S_ISUID and S_ISGID away; the size before
  * the times, which it changes. */
-static int change(const struct vfi_node *node, const struct virtiofs_fuse_setattr_in *in)
+static int change(const struct vfi_node *node, const struct virtiofs_req *req,
+		  const struct virtiofs_fuse_setattr_in *in)
 {
 	const struct vfi_share *share = node->guest->share;
 	uint32_t type = node->inode->type;
 	int fd = node->fd;
 	int err = 0;
 
-	if (in->valid & OWNER)
-		err = set_owner(share, fd, in);
+	if (in->valid & OWNER) {
+		err = vfi_kill_node_capabilities(node, req);
+		if (!err)
+			err = set_owner(share, fd, in);
+	}
 	if (!err && (in->valid & VIRTIOFS_FATTR_MODE))
 		err = set_mode(share, fd, type, in->mode);
 	if (!err && (in->valid & VIRTIOFS_FATTR_SIZE)) {
@@ -141,7 +146,7 @@ void vfi_share_setattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		return;
 	err = vfi_node_open(guest, nodeid, &node);
 	if (!err) {
-		err = change(&node, in);
+		err = change(&node, req, in);
 		if (!err)
 			err = vfi_path_stat(node.fd, "", &st);
 		vfi_node_close(&node);

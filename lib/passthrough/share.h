@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,6 +56,34 @@ struct vfi_idmap {
 	struct vfi_id_ranges to_guest;
 };
 
+enum vfi_xattrmap_type {
+	VFI_XATTRMAP_PREFIX,
+	VFI_XATTRMAP_OK,
+	VFI_XATTRMAP_BAD,
+	VFI_XATTRMAP_UNSUPPORTED,
+	VFI_XATTRMAP_MAP, /* in a text alone: it stands for several */
+};
+
+/* A part of a text. */
+struct vfi_text {
+	const char *at;
+	size_t len;
+};
+
+struct vfi_xattrmap_rule {
+	enum vfi_xattrmap_type type;
+	uint8_t scope;		 /* xattrmap.c */
+	struct vfi_text key;	 /* what a guest's name begins with */
+	struct vfi_text prepend; /* what one of this host's does */
+};
+
+struct vfi_xattrmap {
+	struct vfi_xattrmap_rule *rules;
+	uint32_t count; /* 0: names are the same on both sides */
+	char *text;
+	size_t text_size;
+};
+
 /* As the protocol has it. */
 struct vfi_period {
 	uint64_t sec;
@@ -66,6 +95,11 @@ struct vfi_share {
 	uint32_t cache;		 /* VIRTIOFS_CACHE_ */
 	bool killpriv_v2;	 /* granted where the guest offers it */
 	uint32_t security_label; /* VIRTIOFS_NEVER, _AUTO, _ALWAYS */
+	bool xattr;		 /* extended attributes are served */
+	uint32_t posix_acl;	 /* VIRTIOFS_NEVER, _AUTO, _ALWAYS */
+	struct vfi_xattrmap xattrmap;
+	/* What security.capability is called here, if not that. */
+	char capabilities[XATTR_NAME_MAX + 1];
 	struct vfi_idmap uids;
 	struct vfi_idmap gids;
 	struct vfi_period entry_valid; /* how long a name, and attributes, are good for, */
@@ -302,6 +336,12 @@ void vfi_readonly_ops(struct virtiofs_fs_ops *ops);
 /* Take S_ISUID and S_ISGID from an open file, as a write of one without the right to keep
  * them does. Returns 0, or the errno with which not to write. */
 int vfi_kill_suidgid(int fd);
+/* Take S_ISGID from what an O_PATH descriptor holds. Returns 0 or a negative errno. */
+int vfi_kill_sgid(const struct vfi_share *share, int fd);
+/* Take the capabilities from a file that is about to change, where the host's kernel does
+ * not: of an open file, and of a node. Returns 0, or the errno with which not to change it. */
+int vfi_kill_capabilities(const struct vfi_share *share, int fd);
+int vfi_kill_node_capabilities(const struct vfi_node *node, const struct virtiofs_req *req);
 /* VIRTIOFS_FUSE_OPEN_ flags of a request, with what the guest's kernel does not say. */
 uint32_t vfi_kill_open_flags(const struct virtiofs_req *req, uint32_t open_flags);
 /* The same before what the guest's kernel leaves to us without saying for whom. */
@@ -329,6 +369,26 @@ struct vfi_xattr {
 /* Do it to what the O_PATH descriptor @fd holds, of @type. Returns bytes or a negative errno. */
 ssize_t vfi_xattr_call(const struct vfi_share *share, const struct virtiofs_req *req, int fd,
 		       uint32_t type, const struct vfi_xattr *x);
+
+/* ---- xattrmap.c ---- */
+
+/* Whether @text is a list of rules; -EINVAL and a text in @error: it is none. @none: unused. */
+int vfi_xattrmap_check(const char *const *none, const char *text, char *error, size_t size);
+/* Errors: -EINVAL, -ENOMEM, with a text in @error. */
+int vfi_xattrmap_init(struct vfi_xattrmap *map, const struct virtiofs_env *env, const char *text,
+		      char *error, size_t size);
+void vfi_xattrmap_destroy(struct vfi_xattrmap *map, const struct virtiofs_env *env);
+/* What the guest's @name is here: *@host is that or @buf. Or the errno to answer: -EPERM,
+ * -EOPNOTSUPP; -ERANGE it would be too long. */
+int vfi_xattrmap_to_host(const struct vfi_xattrmap *map, const char *name,
+			 char buf[XATTR_NAME_MAX + 1], const char **host);
+/* What a name of this host's is to the guest, a part of @name; NULL: nothing. */
+const char *vfi_xattrmap_to_guest(const struct vfi_xattrmap *map, const char *name);
+
+/* ---- xattr.c ---- */
+
+#define VFI_ACL_ACCESS "system.posix_acl_access"
+#define VFI_ACL_DEFAULT "system.posix_acl_default"
 
 /* ---- label.c ---- */
 
@@ -454,6 +514,17 @@ void vfi_share_readdir(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		       const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst);
 void vfi_share_readdirplus(void *session, struct virtiofs_req *req, uint64_t nodeid,
 			   const struct virtiofs_fuse_read_in *in, const struct virtiofs_iov *dst);
+
+/* xattr.c */
+void vfi_share_setxattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			const struct virtiofs_fuse_setxattr_in *in, const char *name,
+			const struct virtiofs_iov *value);
+void vfi_share_getxattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			const struct virtiofs_fuse_getxattr_in *in, const char *name);
+void vfi_share_listxattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			 const struct virtiofs_fuse_getxattr_in *in);
+void vfi_share_removexattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
+			   const char *name);
 
 /* space.c */
 void vfi_share_statfs(void *session, struct virtiofs_req *req, uint64_t nodeid);

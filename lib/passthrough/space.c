@@ -68,6 +68,8 @@ void vfi_share_fallocate(void *session, struct virtiofs_req *req, uint64_t nodei
 	if (!file)
 		return;
 	err = vfi_kill_for_user(req, file->fd);
+	if (!err)
+		err = vfi_kill_capabilities(file->guest->share, file->fd);
 	if (err)
 		fallocate_done(req, err);
 	else
@@ -132,6 +134,8 @@ void vfi_share_copy_file_range(void *session, struct virtiofs_req *req, uint64_t
 	to = vfi_handle_get(session, in->fh_out, in->nodeid_out, VFI_HANDLE_FILE);
 	if (from && to) {
 		n = vfi_kill_for_user(req, to->fd);
+		if (n == 0)
+			n = vfi_kill_capabilities(to->guest->share, to->fd);
 		if (n == 0)
 			n = copy(from->fd, to->fd, req, in);
 	}

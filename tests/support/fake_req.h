@@ -33,8 +33,8 @@ struct virtiofs_req {
 	/* The reply. */
 	int replies;
 	int error;
-	size_t len; /* of the body, or of the payload */
-	unsigned char body[4096];
+	size_t len;		   /* of the body, or of the payload */
+	unsigned char body[65536]; /* the largest value of an attribute */
 };
 
 /* A request as good as new, that keeps what the test has set. */

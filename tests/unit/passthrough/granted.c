@@ -43,6 +43,8 @@ static const struct {
 	{ "readonly", NULL, 0, 0 },
 	{ "preserve-noatime", NULL, 0, 0 },
 	{ "killpriv-v2", NULL, VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2, 0 },
+	{ "xattr", NULL, 0, 0 },
+	{ "xattrmap", ":map::user.virtiofs.:", 0, 0 },
 	{ "file-attr", NULL, VIRTIOFS_FUSE_HAS_IOCTL_DIR, 0 },
 	{ "no-announce-submounts", NULL, 0, VIRTIOFS_FUSE_SUBMOUNTS },
 	{ "no-export-support", NULL, 0, VIRTIOFS_FUSE_EXPORT_SUPPORT },

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "guest.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+
 #include <ftw.h>
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
@@ -54,6 +59,21 @@ int guest_setup_cached(void **state, uint32_t cache)
 
 	options.cache = cache;
 	return guest_setup_with(state, &options);
+}
+
+bool forbid_xattrat(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 463, 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 466, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { VFI_ARRAY_SIZE(filter), filter };
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
 int guest_setup(void **state)

@@ -42,6 +42,10 @@ int guest_teardown(void **state);
 /* How many descriptors this process has open. */
 int count_descriptors(void);
 
+/* Have this process, a child of the test's, be one on a kernel without setxattrat(2) and its
+ * sisters; false: it cannot be. */
+bool forbid_xattrat(void);
+
 /* A second guest of the same filesystem: a thread's own requests on the same session. */
 struct guest guest_on_thread(const struct guest *g);
 

@@ -2,11 +2,6 @@
 /* The label that a guest's security module sends with what it makes. */
 #include "guest.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -277,20 +272,6 @@ static void labelled_files_leave_no_descriptor_behind(void **state)
 
 /* ---- Kernels without setxattrat(2) ---- */
 
-static bool forbid_setxattrat(void)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 463, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	const struct sock_fprog program = { VFI_ARRAY_SIZE(filter), filter };
-
-	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
-	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
-
 static int label_without_setxattrat(bool dedicated)
 {
 	char before[64], after[64];
@@ -298,7 +279,7 @@ static int label_without_setxattrat(bool dedicated)
 	void *state;
 	int err;
 
-	if (!forbid_setxattrat())
+	if (!forbid_xattrat())
 		return 77;
 	guest_setup(&state);
 	g = state;

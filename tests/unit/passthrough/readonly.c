@@ -64,6 +64,7 @@ static int setup_readonly(void **state)
 
 	options.readonly = VIRTIOFS_ON;
 	options.file_attr = VIRTIOFS_ON;
+	options.xattr = VIRTIOFS_ON;
 	return guest_setup_with(state, &options);
 }
 
@@ -83,6 +84,7 @@ static struct virtiofs_fs_ops ops_of_a_share(bool readonly)
 	void *state;
 
 	options.readonly = readonly ? VIRTIOFS_ON : VIRTIOFS_OFF;
+	options.xattr = VIRTIOFS_ON;
 	guest_setup_with(&state, &options);
 	ops = *((struct guest *)state)->ops;
 	guest_teardown(&state);
