@@ -243,8 +243,8 @@ static void mapped_capabilities_go_with_any_change(void **state)
 	static const char name[] = "security.capability";
 	static const char there[] = "user.virtiofs.security.capability";
 	struct virtiofs_fuse_copy_file_range_in copy = { .len = 2 };
-	struct guest *g = begin(state, "xattrmap", ":map::user.virtiofs.:");
 	struct virtiofs_fuse_fallocate_in space = { .length = 4096 };
+	struct guest *g = begin(state, "xattrmap", ":map::user.virtiofs.:");
 	struct virtiofs_fuse_attr attr;
 	struct virtiofs_create_out out;
 	uint64_t node, other, fh;
@@ -254,6 +254,8 @@ static void mapped_capabilities_go_with_any_change(void **state)
 	host_write(g, "other", "text");
 	node = node_of(g, ROOT, "file");
 	assert_int_equal(do_open(g, node, O_RDWR, &fh), 0);
+	space.fh = copy.fh_out = fh;
+	copy.nodeid_out = node;
 #define GIVE() assert_int_equal(set_text(g, node, name, "all of them"), 0)
 #define GONE() assert_false(host_xattr_is(g, "file", there, "all of them"))
 	GIVE();
@@ -276,13 +278,10 @@ static void mapped_capabilities_go_with_any_change(void **state)
 		GONE();
 	}
 	GIVE();
-	space.fh = fh;
 	g->ops->fallocate(g->session, fake_req(&g->req), node, &space);
 	(void)fake_reply_error(&g->req);
 	GONE();
 	GIVE();
-	copy.nodeid_out = node;
-	copy.fh_out = fh;
 	other = node_of(g, ROOT, "other");
 	assert_int_equal(do_open(g, other, O_RDONLY, &copy.fh_in), 0);
 	g->ops->copy_file_range(g->session, fake_req(&g->req), other, &copy);
