@@ -87,11 +87,19 @@ struct virtiofs_fs_ops {
 	void (*session_end)(void *session);
 	/*
 	 * Have @req, which is still unanswered, replied to soon: a waiting lock
-	 * with EINTR. It comes from a stop, from the guest (INTERRUPT), or from
-	 * the end of the session. Thread: that of the request's queue. It may
-	 * race with the reply: @req itself stays valid until this call returns.
+	 * with EINTR where virtiofs_req_interrupted(), else with EAGAIN. It comes
+	 * from a stop, from the guest (INTERRUPT), or from the end of the session.
+	 * Thread: that of the request's queue. It may race with the reply: @req
+	 * itself stays valid until this call returns.
 	 */
 	void (*cancel)(void *session, struct virtiofs_req *req);
+
+	/*
+	 * The time that virtiofs_req_wait() gave @req is over, and it is unanswered still:
+	 * reply, or wait on. Thread: that of the request's queue, in virtiofs_queue_run(). It
+	 * may race with the reply of another thread, as cancel may.
+	 */
+	void (*expire)(void *session, struct virtiofs_req *req);
 
 	/* Valid replies: virtiofs_reply_entry. A nodeid of 0 in it says "no such
 	 * name", and may be cached. */
@@ -257,6 +265,21 @@ VIRTIOFS_API bool virtiofs_req_dedicated(const struct virtiofs_req *req);
 /* A pointer of the filesystem's own, NULL at first; for a reply that comes later. */
 VIRTIOFS_API void virtiofs_req_set_context(struct virtiofs_req *req, void *context);
 VIRTIOFS_API void *virtiofs_req_context(const struct virtiofs_req *req);
+
+/*
+ * For a request that is replied to nobody knows when: have ops.expire called for it in @ns
+ * nanoseconds, unless it is answered before. A later call sets the time anew. Thread: the
+ * queue's, from the op or from expire.
+ * Errors: -ENOLCK half of the queue's max_inflight requests wait so, and the others are for
+ * what does not: do not wait; -EINVAL there is no expire, or this is another thread.
+ */
+VIRTIOFS_API int virtiofs_req_wait(struct virtiofs_req *req, uint64_t ns);
+/*
+ * In cancel: whether the guest asked for it, whose program has been sent a signal. Linux wants
+ * EINTR then, and in no other case: a lock without a signal that is answered so is reported as
+ * the error 512 (fuse_setlk()).
+ */
+VIRTIOFS_API bool virtiofs_req_interrupted(const struct virtiofs_req *req);
 
 /*
  * Ask that the running op be run where it may block; the first line of an op

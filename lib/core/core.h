@@ -68,6 +68,9 @@ struct virtiofs_req {
 	bool offloaded;	  /* run_blocking took it */
 	bool given_back;  /* complete() ran: by abort */
 	bool answered_error;
+	bool interrupted;     /* by the guest */
+	bool waits;	      /* virtiofs_req_wait(): counted in the queue; the owner's, as is */
+	uint64_t deadline;    /* when to look at it, CLOCK_MONOTONIC; 0: not */
 	uint32_t payload_len; /* of the answer, for the statistics */
 	void *context;	      /* the filesystem's */
 	struct virtiofs_work work;
@@ -112,6 +115,8 @@ struct virtiofs_queue {
 	struct virtiofs_device *dev;
 	unsigned index;
 	int event_fd;
+	int poll_fd;  /* of event_fd and timer_fd; -1: the filesystem has no expire */
+	int timer_fd; /* wait.c */
 
 	/* Written under dev->lock by attach and detach. */
 	uintptr_t owner; /* its thread, as pthread_self() has it; 0: nobody. Atomic */
@@ -127,6 +132,8 @@ struct virtiofs_queue {
 	struct vfi_req_list done;     /* answered, not given back */
 	unsigned inflight;	      /* chains accepted and not given back */
 	unsigned detached;	      /* given back by abort, still with the filesystem */
+	unsigned waiting;	      /* requests in wait.c */
+	uint64_t deadline;	      /* of the timer; 0: it is not set */
 	bool serving;		      /* inside submit, run or abort */
 	uint64_t signals_read;	      /* of the eventfd, of those counted in @signals */
 	enum vfi_stop stop;	      /* virtiofs_queue_stop() */
@@ -194,6 +201,15 @@ struct virtiofs_req *vfi_req_take(struct virtiofs_queue *q);
 void vfi_req_release(struct virtiofs_req *req);
 /* Copy a chain into a slot. Returns 0, -E2BIG, or -EINVAL: lengths that overflow. */
 int vfi_req_load(struct virtiofs_req *req, const struct virtiofs_chain *chain);
+
+/* ---- wait.c ---- */
+
+int vfi_wait_init(struct virtiofs_queue *q);
+void vfi_wait_fini(struct virtiofs_queue *q);
+/* The slot is free again. */
+void vfi_wait_end(struct virtiofs_req *req);
+/* Look at those whose time has come. */
+void vfi_wait_run(struct virtiofs_queue *q);
 
 /* ---- reply.c ---- */
 

@@ -30,8 +30,10 @@ static void interrupt(struct virtiofs_req *req)
 		struct virtiofs_req *other = &q->slots[i];
 
 		if (other->in_use && other->dispatched && !other->given_back &&
-		    other->msg.in.unique == unique)
+		    other->msg.in.unique == unique) {
+			other->interrupted = true;
 			ops->cancel(q->dev->session, other);
+		}
 	}
 }
 

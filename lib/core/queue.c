@@ -351,6 +351,7 @@ int virtiofs_queue_run(struct virtiofs_queue *q, unsigned budget)
 	vfi_queue_collect(q);
 	if (__atomic_exchange_n(&q->cancel_wanted, false, __ATOMIC_ACQUIRE))
 		vfi_queue_cancel(q);
+	vfi_wait_run(q);
 	n = serve(q, budget);
 	finish_stop(q);
 	errno = saved;
@@ -359,7 +360,7 @@ int virtiofs_queue_run(struct virtiofs_queue *q, unsigned budget)
 
 int virtiofs_queue_fd(const struct virtiofs_queue *q)
 {
-	return q->event_fd;
+	return q->poll_fd >= 0 ? q->poll_fd : q->event_fd;
 }
 
 unsigned virtiofs_queue_index(const struct virtiofs_queue *q)

@@ -30,10 +30,18 @@ int vfi_queue_init(struct virtiofs_device *dev, struct virtiofs_queue *q, unsign
 
 	q->dev = dev;
 	q->index = index;
+	q->poll_fd = -1;
+	q->timer_fd = -1;
 	q->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (q->event_fd < 0)
 		return -errno;
 	q->slots = vfi_alloc(env, slots_size(dev));
+	if (dev->fs->ops.expire) {
+		int err = vfi_wait_init(q);
+
+		if (err)
+			return err;
+	}
 	/* Not zeroed: most of it is touched by no chain ever. */
 	q->iov_memory = env->alloc(env->ctx, iov_memory_size(dev), 64);
 	if (!q->slots || !q->iov_memory)
@@ -57,6 +65,7 @@ void vfi_queue_fini(struct virtiofs_queue *q)
 		return; /* vfi_queue_init() never got here */
 	vfi_free(&dev->env, q->slots, slots_size(dev));
 	vfi_free(&dev->env, q->iov_memory, iov_memory_size(dev));
+	vfi_wait_fini(q);
 	if (q->event_fd >= 0)
 		close(q->event_fd);
 }
@@ -76,6 +85,7 @@ struct virtiofs_req *vfi_req_take(struct virtiofs_queue *q)
 	req->offloaded = false;
 	req->given_back = false;
 	req->answered_error = false;
+	req->interrupted = false;
 	req->payload_len = 0;
 	req->context = NULL;
 	req->msg.op = NULL;
@@ -87,6 +97,7 @@ void vfi_req_release(struct virtiofs_req *req)
 	struct virtiofs_queue *q = req->queue;
 
 	assert(req->in_use);
+	vfi_wait_end(req);
 	req->in_use = false;
 	req->next = q->free;
 	q->free = req;
@@ -158,6 +169,11 @@ bool virtiofs_req_security_context(const struct virtiofs_req *req, const char **
 bool virtiofs_req_dedicated(const struct virtiofs_req *req)
 {
 	return vfi_queue_is_owner(req->queue) && req->queue->dedicated;
+}
+
+bool virtiofs_req_interrupted(const struct virtiofs_req *req)
+{
+	return req->interrupted;
 }
 
 void virtiofs_req_set_context(struct virtiofs_req *req, void *context)

@@ -12,6 +12,8 @@ struct virtiofs_req *fake_req(struct virtiofs_req *req)
 {
 	req->offloaded = false;
 	req->context = NULL;
+	req->wait_ns = 0;
+	req->interrupted = false;
 	req->replies = 0;
 	req->error = 0;
 	req->len = 0;
@@ -100,6 +102,18 @@ void *virtiofs_req_context(const struct virtiofs_req *req)
 	return req->context;
 }
 
+int virtiofs_req_wait(struct virtiofs_req *req, uint64_t ns)
+{
+	if (!req->wait_error)
+		req->wait_ns = ns;
+	return req->wait_error;
+}
+
+bool virtiofs_req_interrupted(const struct virtiofs_req *req)
+{
+	return req->interrupted;
+}
+
 bool virtiofs_req_offload(struct virtiofs_req *req)
 {
 	if (!req->offload || req->offloaded)
@@ -113,7 +127,8 @@ bool virtiofs_req_offload(struct virtiofs_req *req)
 void virtiofs_reply_err(struct virtiofs_req *req, int error)
 {
 	req->error = error;
-	req->replies++;
+	/* Last: a test may look from another thread. */
+	__atomic_fetch_add(&req->replies, 1, __ATOMIC_RELEASE);
 }
 
 void virtiofs_reply(struct virtiofs_req *req, const void *body, size_t len)

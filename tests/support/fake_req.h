@@ -30,6 +30,9 @@ struct virtiofs_req {
 	bool offload; /* take the op away once, as a thread pool would */
 	bool offloaded;
 	void *context;
+	uint64_t wait_ns; /* of virtiofs_req_wait(); 0: it did not wait */
+	int wait_error;	  /* what that returns */
+	bool interrupted;
 	/* The reply. */
 	int replies;
 	int error;

@@ -31,6 +31,7 @@ static void op_cancel(void *session, struct virtiofs_req *req)
 	struct late_fs *fs = session;
 
 	fs->cancelled++;
+	fs->interrupted = virtiofs_req_interrupted(req);
 	if (!fs->answer_cancel)
 		return;
 	for (int i = 0; i < fs->kept_count; i++) {
@@ -75,11 +76,39 @@ static void op_access(void *session, struct virtiofs_req *req, uint64_t nodeid,
 	virtiofs_reply_write(req, 1);
 }
 
+static void op_setlk(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_lk_in *in, bool wait)
+{
+	struct late_fs *fs = session;
+	int err = virtiofs_req_wait(req, fs->wait_ns);
+
+	(void)nodeid;
+	(void)in;
+	(void)wait;
+	if (err)
+		virtiofs_reply_err(req, err);
+	else
+		fs->kept[fs->kept_count++] = req;
+}
+
+static void op_expire(void *session, struct virtiofs_req *req)
+{
+	struct late_fs *fs = session;
+
+	fs->expired++;
+	if (fs->wait_times-- > 0)
+		assert_int_equal(virtiofs_req_wait(req, fs->wait_ns), 0);
+	else
+		virtiofs_reply_ok(req);
+}
+
 static const struct virtiofs_fs_ops late_ops = {
 	.size = sizeof(late_ops),
 	.statfs = op_statfs,
 	.getattr = op_getattr,
 	.cancel = op_cancel,
+	.expire = op_expire,
+	.setlk = op_setlk,
 	.fsync = op_fsync,
 	.read = op_read,
 	.access = op_access,
@@ -136,6 +165,8 @@ int late_submit(struct fixture *f, struct fake_chain *chain, uint32_t opcode)
 		len = 16;
 	else if (opcode == VIRTIOFS_FUSE_ACCESS)
 		len = 8;
+	else if (opcode == VIRTIOFS_FUSE_SETLKW)
+		len = sizeof(struct virtiofs_fuse_lk_in);
 	fake_request(chain, opcode, 1, zero, len);
 	return fake_submit(f->q, chain);
 }

@@ -8,7 +8,7 @@ enum { INFLIGHT = 4 };
 
 /*
  * A filesystem for the races: STATFS answers at once, GETATTR never by itself,
- * FSYNC asks to be offloaded, READ fills what it is given.
+ * FSYNC asks to be offloaded, READ fills what it is given, SETLKW waits as long as told.
  */
 struct late_fs {
 	struct virtiofs_req *kept[INFLIGHT];
@@ -16,6 +16,10 @@ struct late_fs {
 	int cancelled;
 	int fsyncs; /* atomic */
 	bool answer_cancel;
+	uint64_t wait_ns; /* how long SETLKW waits each time */
+	int wait_times;	  /* before it is answered */
+	int expired;
+	bool interrupted; /* the last that was cancelled had been */
 };
 
 struct fixture {
