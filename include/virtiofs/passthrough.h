@@ -119,6 +119,15 @@ struct virtiofs_passthrough_options {
 	 * host's too; not with translate_uid and translate_gid, for what is in an ACL is not
 	 * translated (with auto there are none then); default: never. */
 	uint32_t posix_acl;
+	/* VIRTIOFS_ON: locks of fcntl(2), and of flock(2), hold against other guests and this
+	 * host's programs. Each process that locks a file takes a descriptor, which counts as a
+	 * handle; default: a guest's locks are its own business. */
+	uint32_t posix_lock;
+	uint32_t flock;
+	/* How long a program waits for a lock at most: nanoseconds, or VIRTIOFS_NO_TIME; then it
+	 * gets EAGAIN. A Linux guest cannot end such a wait: its program cannot be killed
+	 * meanwhile; default: 60 seconds. */
+	uint64_t lock_timeout;
 	/* Rules by which a user or group has another number in the guest than here, as
 	 * virtiofsd's --translate-uid: "map:1000:0:1"; NULL behind the last. */
 	const char *translate_uid[VIRTIOFS_TRANSLATE_MAX];

@@ -79,6 +79,7 @@ void vfi_share_flush(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		/* A close of the host's: where file systems such as NFS report late errors. */
 		fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
 		err = fd < 0 || close(fd) ? -errno : 0;
+		vfi_locks_flush(session, nodeid, in->lock_owner);
 		vfi_handle_put(file);
 	}
 	virtiofs_reply_err(req, err == -EMFILE ? -ENFILE : err);

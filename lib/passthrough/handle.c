@@ -117,6 +117,8 @@ int vfi_handle_release(struct vfi_guest *guest, uint64_t fh, uint64_t nodeid,
 	if (!local)
 		return -EBADF;
 	ours = vfi_table_remove(&guest->handles, local->handle);
+	if (ours)
+		vfi_locks_release(guest, nodeid, fh);
 	vfi_handle_put(local);
 	return ours ? 0 : -EBADF;
 }

@@ -481,9 +481,10 @@ void vfi_inode_forget(struct vfi_guest *guest, uint64_t nodeid, uint64_t n)
 	if (!inode)
 		return;
 	if (nodeid != VIRTIOFS_FUSE_ROOT_ID) {
-		if (forget(guest, inode, n, &remember))
+		if (forget(guest, inode, n, &remember)) {
+			vfi_locks_forget(guest, nodeid);
 			vfi_name_drop(guest, inode);
-		else if (remember)
+		} else if (remember)
 			vfi_remember(guest, inode);
 	}
 	vfi_table_put(&guest->inodes, inode);

@@ -141,6 +141,20 @@ static const struct row rows[] = {
 	  .kind = KIND_CHOICE,
 	  .bare = VIRTIOFS_ALWAYS,
 	  MEMBER(posix_acl) },
+	{ .option = { .name = "posix-lock",
+		      .help = "Have locks of fcntl(2) hold on the host too, and between\n"
+			      "guests (default: off, each guest has its own)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(posix_lock) },
+	{ .option = { .name = "flock", .help = "The same for flock(2) (default: off)" },
+	  .kind = KIND_FLAG,
+	  MEMBER(flock) },
+	{ .option = { .name = "lock-timeout",
+		      .value = "SECONDS",
+		      .help = "How long a program waits for a lock that others hold,\n"
+			      "before it gets EAGAIN (default: 60)" },
+	  .kind = KIND_TIME,
+	  MEMBER(lock_timeout) },
 	{ .option = { .name = "translate-uid",
 		      .value = "RULE",
 		      .help = "Give users other numbers in the guest than on the host;\n"

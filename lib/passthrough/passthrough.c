@@ -17,6 +17,8 @@ static const struct virtiofs_fs_ops ops = {
 	.session_end = vfi_share_session_end,
 	.lookup = vfi_share_lookup,
 	.forget = vfi_share_forget,
+	.cancel = vfi_share_cancel,
+	.expire = vfi_share_expire,
 	.getattr = vfi_share_getattr,
 	.setattr = vfi_share_setattr,
 	.readlink = vfi_share_readlink,
@@ -36,6 +38,8 @@ static const struct virtiofs_fs_ops ops = {
 	.setxattr = vfi_share_setxattr,
 	.getxattr = vfi_share_getxattr,
 	.listxattr = vfi_share_listxattr,
+	.getlk = vfi_share_getlk,
+	.setlk = vfi_share_setlk,
 	.removexattr = vfi_share_removexattr,
 	.flush = vfi_share_flush,
 	.opendir = vfi_share_opendir,
@@ -87,6 +91,20 @@ static int set_cache(struct vfi_share *share, const struct virtiofs_passthrough_
 	share->noatime = options->preserve_noatime == VIRTIOFS_ON;
 	share->readonly = options->readonly == VIRTIOFS_ON;
 	return 0;
+}
+
+/* A program that waits can be killed when it is over, and not before. */
+enum { LOCK_TIMEOUT = 60 };
+
+static void set_locks(struct vfi_share *share, const struct virtiofs_passthrough_options *options)
+{
+	const uint64_t second = 1000000000;
+
+	share->posix_lock = options->posix_lock == VIRTIOFS_ON;
+	share->flock = options->flock == VIRTIOFS_ON;
+	share->lock_timeout = options->lock_timeout ? options->lock_timeout : LOCK_TIMEOUT * second;
+	if (options->lock_timeout == VIRTIOFS_NO_TIME)
+		share->lock_timeout = 0;
 }
 
 static int set_translation(const struct vfi_share *share, struct vfi_idmap *map,
@@ -244,6 +262,7 @@ static int setup(struct vfi_share *share, int root_fd,
 		err = -EINVAL;
 	share->security_label = options->security_label;
 	share->killpriv_v2 = options->killpriv_v2 == VIRTIOFS_ON;
+	set_locks(share, options);
 	share->file_attr = options->file_attr == VIRTIOFS_ON;
 	share->submounts = options->announce_submounts != VIRTIOFS_OFF;
 	share->export = options->export_support != VIRTIOFS_OFF;
@@ -278,6 +297,12 @@ static int create_fs(struct virtiofs_fs **ret, const struct virtiofs_env *env,
 		own.getxattr = NULL;
 		own.listxattr = NULL;
 		own.removexattr = NULL;
+	}
+	if (!share->posix_lock && !share->flock) {
+		own.cancel = NULL;
+		own.expire = NULL;
+		own.getlk = NULL;
+		own.setlk = NULL;
 	}
 	if (share->readonly)
 		vfi_readonly_ops(&own);

@@ -21,6 +21,10 @@ static uint64_t granted_flags(const struct vfi_share *share, uint64_t offered)
 		flags |= VIRTIOFS_FUSE_HANDLE_KILLPRIV_V2;
 	if (share->security_label != VIRTIOFS_NEVER)
 		flags |= VIRTIOFS_FUSE_SECURITY_CTX;
+	if (share->posix_lock)
+		flags |= VIRTIOFS_FUSE_POSIX_LOCKS;
+	if (share->flock)
+		flags |= VIRTIOFS_FUSE_FLOCK_LOCKS;
 	if (share->posix_acl != VIRTIOFS_NEVER && (offered & acl_flags) == acl_flags)
 		flags |= acl_flags;
 	/* Where nobody else changes files, a new mtime is the guest's own doing. */
@@ -140,6 +144,7 @@ static int make_guest(struct vfi_share *share, struct vfi_guest **ret)
 		return err;
 	guest->share = share;
 	guest->refs = 1;
+	vfi_locks_init(guest);
 	err = vfi_inodes_init(guest);
 	if (err)
 		goto free_guest;
@@ -158,6 +163,7 @@ destroy_handles:
 destroy_inodes:
 	vfi_inodes_destroy(guest);
 free_guest:
+	vfi_locks_destroy(guest);
 	vfi_free(&share->env, guest, sizeof(*guest));
 	return err;
 }
@@ -168,6 +174,7 @@ void vfi_guest_put(struct vfi_guest *guest)
 
 	if (__atomic_fetch_sub(&guest->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
+	vfi_locks_destroy(guest);
 	vfi_handles_destroy(guest);
 	vfi_inodes_destroy(guest);
 	vfi_free(&share->env, guest, sizeof(*guest));

@@ -28,6 +28,7 @@
 #include "base/base.h"
 #include "base/table.h"
 #include "passthrough/inode.h"
+#include "passthrough/locks.h"
 
 /* How many descriptors of a kind there may be, over all guests. */
 struct vfi_budget {
@@ -95,6 +96,9 @@ struct vfi_share {
 	uint32_t cache;		 /* VIRTIOFS_CACHE_ */
 	bool killpriv_v2;	 /* granted where the guest offers it */
 	uint32_t security_label; /* VIRTIOFS_NEVER, _AUTO, _ALWAYS */
+	bool posix_lock;	 /* fcntl(2)'s locks are this host's */
+	bool flock;		 /* and those of flock(2) */
+	uint64_t lock_timeout;	 /* nanoseconds that somebody waits for one */
 	bool xattr;		 /* extended attributes are served */
 	uint32_t posix_acl;	 /* VIRTIOFS_NEVER, _AUTO, _ALWAYS */
 	struct vfi_xattrmap xattrmap;
@@ -151,6 +155,7 @@ void vfi_budget_give(struct vfi_budget *budget);
 
 struct vfi_guest {
 	struct vfi_share *share;
+	struct vfi_locks locks;
 	bool submounts;		/* are announced: the guest knows what they are */
 	struct vfi_guest *next; /* of the share's, hot.c */
 	uint32_t refs;		/* atomic; the session, and who makes its inodes cold */
@@ -525,6 +530,14 @@ void vfi_share_listxattr(void *session, struct virtiofs_req *req, uint64_t nodei
 			 const struct virtiofs_fuse_getxattr_in *in);
 void vfi_share_removexattr(void *session, struct virtiofs_req *req, uint64_t nodeid,
 			   const char *name);
+
+/* locks.c, lockwait.c */
+void vfi_share_getlk(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_lk_in *in);
+void vfi_share_setlk(void *session, struct virtiofs_req *req, uint64_t nodeid,
+		     const struct virtiofs_fuse_lk_in *in, bool wait);
+void vfi_share_expire(void *session, struct virtiofs_req *req);
+void vfi_share_cancel(void *session, struct virtiofs_req *req);
 
 /* space.c */
 void vfi_share_statfs(void *session, struct virtiofs_req *req, uint64_t nodeid);
