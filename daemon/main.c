@@ -80,6 +80,15 @@ static int make_filesystem(struct server *server, const struct options *options,
 	return err ? failed("share the directory", err) : 0;
 }
 
+/* A page each, as Linux sends them, and some for headers and what is not aligned; 0: what the
+ * library has by itself is enough. */
+static uint32_t segments_for(uint32_t max_write)
+{
+	enum { PAGE = 4096, OTHERS = 8, USUAL = 1 << 20 };
+
+	return max_write > USUAL ? max_write / PAGE + OTHERS : 0;
+}
+
 static int make_device(struct server *server, const struct options *options)
 {
 	struct virtiofs_device_options device = VIRTIOFS_DEVICE_OPTIONS_INIT;
@@ -88,6 +97,8 @@ static int make_device(struct server *server, const struct options *options)
 
 	device.tag = options->tag;
 	device.request_queues = (uint32_t)options->num_request_queues;
+	device.max_write = (uint32_t)options->max_write;
+	device.max_segments = segments_for(device.max_write);
 	vhost_user.device = &device;
 	err = virtiofs_vhost_user_create(&server->vu, &server->env, server->fs, &vhost_user);
 	return err ? failed("make the device", err) : 0;

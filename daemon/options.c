@@ -37,6 +37,7 @@ struct row {
 	size_t offset; /* of the member */
 	int min;
 	int max;
+	int unit;		      /* of a number: what it is a multiple of; 0: any */
 	const struct choice *choices; /* ends with a NULL name */
 	const char *value;	      /* what the help calls the value; NULL: the choices */
 	const char *help;	      /* lines of at most 52 columns */
@@ -101,6 +102,16 @@ static const struct row table[] = {
 	  .max = 64,
 	  .value = "N",
 	  .help = "Request queues, each with a thread (default: 1)" },
+	{ .name = "max-write",
+	  .kind = KIND_NUMBER,
+	  .offset = offsetof(struct options, max_write),
+	  .min = 4096,
+	  .max = 16 << 20,
+	  .unit = 4096,
+	  .value = "BYTES",
+	  .help = "Data that one request reads or writes at most, a\n"
+		  "multiple of 4096, and with it the pages of a request\n"
+		  "(default: 1048576)" },
 	{ .name = "exit-on-disconnect",
 	  .kind = KIND_FLAG,
 	  .offset = offsetof(struct options, exit_on_disconnect),
@@ -288,6 +299,9 @@ static int set_number(const struct row *row, int *member, const char *value,
 	    number > row->max)
 		return bad_value(error, "--%s=%s is not a number from %d to %d", row->name, value,
 				 row->min, row->max);
+	if (row->unit && number % row->unit)
+		return bad_value(error, "--%s=%s is not a multiple of %d", row->name, value,
+				 row->unit);
 	*member = (int)number;
 	return 0;
 }
@@ -410,6 +424,7 @@ int options_parse(struct options *options, int argc, char *const argv[],
 		.log_level = VIRTIOFS_LOG_INFO,
 		.sandbox = SANDBOX_DEFAULT,
 		.num_request_queues = 1,
+		.max_write = 1 << 20,
 	};
 	for (int i = 1; i < argc && options->action == ACTION_SERVE; i++) {
 		const struct row *row;

@@ -29,6 +29,7 @@ struct options {
 	int log_level;		/* VIRTIOFS_LOG_, or LOG_OFF */
 	int sandbox;		/* enum sandbox */
 	int num_request_queues; /* 1 to 64 */
+	int max_write;		/* bytes, a multiple of 4096 */
 	bool exit_on_disconnect;
 	struct virtiofs_passthrough_options fs;
 };

@@ -44,6 +44,7 @@ static void defaults_are_those_of_the_man_page(void **state)
 	assert_int_equal(options.log_level, VIRTIOFS_LOG_INFO);
 	assert_int_equal(options.sandbox, SANDBOX_DEFAULT);
 	assert_int_equal(options.num_request_queues, 1);
+	assert_int_equal(options.max_write, 1 << 20);
 	assert_false(options.exit_on_disconnect);
 }
 
@@ -145,6 +146,10 @@ static const struct {
 	  "--num-request-queues= 2 is not a number from 1 to 64" },
 	{ { SERVE, "--num-request-queues=" },
 	  "--num-request-queues= is not a number from 1 to 64" },
+	{ { SERVE, "--max-write=0" }, "--max-write=0 is not a number from 4096 to 16777216" },
+	{ { SERVE, "--max-write=16781312" },
+	  "--max-write=16781312 is not a number from 4096 to 16777216" },
+	{ { SERVE, "--max-write=5000" }, "--max-write=5000 is not a multiple of 4096" },
 	{ { "--shared-dir=/d", "--fd=-1" }, "--fd=-1 is not a number from 0 to 2147483647" },
 	{ { "--shared-dir=/d", "--fd=99999999999999999999" },
 	  "--fd=99999999999999999999 is not a number from 0 to 2147483647" },

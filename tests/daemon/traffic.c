@@ -413,6 +413,48 @@ static void daemon_ends_although_the_hosts_file_system_hangs(void **state)
 	close(fd);
 }
 
+static struct virtiofs_fuse_init_out negotiated(void)
+{
+	const struct virtiofs_fuse_init_in in = {
+		.major = 7,
+		.minor = 38,
+		.flags = VIRTIOFS_FUSE_MAX_PAGES,
+	};
+	struct virtiofs_fuse_init_out out = { 0 };
+	const struct fuse_call call = {
+		.opcode = VIRTIOFS_FUSE_INIT,
+		.in = &in,
+		.in_len = sizeof(in),
+		.out = &out,
+		.out_len = sizeof(out),
+	};
+
+	front_end_open_socket(&guest, front_end_connect(place.socket), 2, RING_SIZE);
+	front_end_start(&guest);
+	assert_int_equal(front_end_call(&guest, 1, &call), 0);
+	return out;
+}
+
+static void largest_write_is_as_large_as_it_was_told_to_be(void **state)
+{
+	static const char *const args[] = { "--max-write=4194304", NULL };
+	struct virtiofs_fuse_init_out out;
+
+	(void)state;
+	start_daemon(args);
+	out = negotiated();
+	assert_int_equal(out.max_write, 4 << 20);
+	assert_int_equal(out.max_pages, 1024);
+	front_end_close(&guest);
+	assert_int_equal(process_end(&process, SIGTERM), 0);
+	start_daemon(NULL);
+	out = negotiated();
+	assert_int_equal(out.max_write, 1 << 20);
+	assert_int_equal(out.max_pages, 256);
+	front_end_close(&guest);
+	assert_int_equal(process_end(&process, SIGTERM), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +462,7 @@ int main(void)
 		cmocka_unit_test(chroot_changes_nothing_for_the_guest),
 		cmocka_unit_test(every_request_queue_serves),
 		cmocka_unit_test(mode_is_the_guests_whatever_the_umask_was),
+		cmocka_unit_test(largest_write_is_as_large_as_it_was_told_to_be),
 		cmocka_unit_test(next_guest_starts_afresh_and_nothing_is_left_of_the_last),
 		cmocka_unit_test(request_before_init_is_refused_after_the_last_guest_too),
 		cmocka_unit_test(daemon_killed_amid_requests_is_followed_by_the_next),
