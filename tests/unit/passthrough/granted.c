@@ -53,6 +53,18 @@ static const struct {
 	{ "no-export-support", NULL, 0, VIRTIOFS_FUSE_EXPORT_SUPPORT },
 };
 
+/* The library's own, which hold for any filesystem, come on top. */
+static void without_options_these_are_granted_and_no_other(void **state)
+{
+	(void)state;
+	assert_int_equal(flags_with(NULL, NULL),
+			 VIRTIOFS_FUSE_ATOMIC_O_TRUNC | VIRTIOFS_FUSE_EXPORT_SUPPORT |
+				 VIRTIOFS_FUSE_AUTO_INVAL_DATA | READDIRPLUS |
+				 VIRTIOFS_FUSE_ASYNC_DIO | VIRTIOFS_FUSE_CACHE_SYMLINKS |
+				 VIRTIOFS_FUSE_SUBMOUNTS | VIRTIOFS_FUSE_CREATE_SUPP_GROUP |
+				 VIRTIOFS_FUSE_ALLOW_IDMAP);
+}
+
 static void each_option_grants_its_flags_and_no_other(void **state)
 {
 	const uint64_t plain = flags_with(NULL, NULL);
@@ -153,6 +165,7 @@ static void times_that_are_none_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_options_these_are_granted_and_no_other),
 		cmocka_unit_test(each_option_grants_its_flags_and_no_other),
 		cmocka_unit_test(readdirplus_can_be_had_without_a_cache),
 		cmocka_unit_test(timeouts_are_told_to_the_nanosecond),
