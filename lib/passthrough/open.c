@@ -39,13 +39,18 @@ void vfi_open_settle(const struct vfi_share *share, int fd, uint32_t guest_flags
 	 * O_NOATIME is for who owns it. Neither is worth an error: data comes and goes all the
 	 * same.
 	 */
-	int flags = share->direct_io ? (int)guest_flags & O_DIRECT : 0;
-
-	if (flags && fcntl(fd, F_SETFL, flags))
-		flags = 0;
+	int direct = share->direct_io ? (int)guest_flags & O_DIRECT : 0;
 	/* What only is read stays as it is, its time too. */
-	if (share->readonly || (share->noatime && (guest_flags & O_NOATIME)))
-		(void)fcntl(fd, F_SETFL, flags | O_NOATIME);
+	bool quiet = share->readonly || (share->noatime && (guest_flags & O_NOATIME));
+	int now;
+
+	if (!direct && !quiet)
+		return;
+	now = fcntl(fd, F_GETFL) & O_APPEND;
+	if (direct && fcntl(fd, F_SETFL, now | direct))
+		direct = 0;
+	if (quiet)
+		(void)fcntl(fd, F_SETFL, now | direct | O_NOATIME);
 }
 
 bool vfi_open_is_local(int fd)
@@ -123,6 +128,14 @@ static int reopen(const struct virtiofs_req *req, const struct vfi_node *node, u
 	/* Who may not read it here can still write whole pages. */
 	if (fd == -EACCES && wanted != ((int)flags & HANDED_ON))
 		fd = vfi_path_reopen(share, node->fd, node->inode->type, (int)flags & HANDED_ON);
+	/*
+	 * A file that may only be appended to (chattr +a) is opened in no other way. What is
+	 * written then goes to its end whatever offset it has, which is where it belongs; but
+	 * not what a guest keeps to itself and writes a page of at a time.
+	 */
+	if (fd == -EPERM && (flags & O_APPEND) &&
+	    !(virtiofs_req_granted(req) & VIRTIOFS_FUSE_WRITEBACK_CACHE))
+		fd = vfi_path_reopen(share, node->fd, node->inode->type, wanted | O_APPEND);
 	if (fd >= 0)
 		vfi_open_settle(share, fd, flags);
 	return fd;

@@ -64,6 +64,7 @@ void mount_open(struct mount *m, const char *arg1, const char *arg2, const char 
 	bool memfs = false;
 	int n = 1;
 
+	m->writeback = false;
 	strcpy(m->dir, "mount-XXXXXX");
 	CHECK(mkdtemp(m->dir));
 	/* Other users' processes come by here. */
@@ -73,6 +74,7 @@ void mount_open(struct mount *m, const char *arg1, const char *arg2, const char 
 	CHECK(mkdir(m->source, 0755) == 0 && mkdir(m->point, 0755) == 0);
 	for (int i = 0; i < 3 && extra[i]; i++) {
 		memfs = memfs || strcmp(extra[i], "--memfs") == 0;
+		m->writeback = m->writeback || strcmp(extra[i], "--writeback") == 0;
 		argv[n++] = extra[i];
 	}
 	if (!memfs)
@@ -215,6 +217,20 @@ static int open_threads_always(void **state)
 	return 0;
 }
 
+static int open_writeback(void **state)
+{
+	(void)state;
+	mount_open(current, "--writeback", "--killpriv-v2", "--posix-acl");
+	return 0;
+}
+
+static int open_direct(void **state)
+{
+	(void)state;
+	mount_open(current, "--allow-direct-io", "--posix-lock", "--flock");
+	return 0;
+}
+
 int mount_run_each_way(struct mount *m, const struct CMUnitTest *tests, size_t count)
 {
 	int failed = 0;
@@ -227,5 +243,9 @@ int mount_run_each_way(struct mount *m, const struct CMUnitTest *tests, size_t c
 					  ends_by_unmounting);
 	failed += _cmocka_run_group_tests("cache=always, threads=3", tests, count,
 					  open_threads_always, ends_by_signal);
+	failed += _cmocka_run_group_tests("writeback, killpriv-v2, posix-acl", tests, count,
+					  open_writeback, ends_by_signal);
+	failed += _cmocka_run_group_tests("allow-direct-io, posix-lock, flock", tests, count,
+					  open_direct, ends_by_signal);
 	return failed;
 }

@@ -16,6 +16,7 @@ struct mount {
 	char dir[64];	 /* what is below is in it */
 	char source[80]; /* the directory that is shared; with --memfs not used */
 	char point[80];
+	bool writeback; /* the guest's kernel believes in nobody else */
 	pid_t pid;
 };
 

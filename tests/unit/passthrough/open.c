@@ -2,6 +2,9 @@
 /* Opening: what of a guest's flags holds on this host, and what the guest is told. */
 #include "guest.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
 static void begin_with(void **state, const char *option)
 {
 	struct virtiofs_passthrough_options options = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
@@ -97,6 +100,46 @@ static void writer_may_read_where_writes_are_kept_back(void **state)
 	guest_teardown(state);
 }
 
+static bool append_only(struct guest *g, bool on)
+{
+	int fd = openat(g->dir, "file", O_RDONLY | O_CLOEXEC);
+	uint32_t flags = 0;
+	bool ok;
+
+	ok = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+	flags = on ? flags | FS_APPEND_FL : flags & ~(uint32_t)FS_APPEND_FL;
+	ok = ok && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+	close(fd);
+	return ok;
+}
+
+/* chattr +a: the host opens it to append alone. */
+static void file_that_is_only_appended_to_is_opened_so(void **state)
+{
+	struct guest *g = *state;
+	uint64_t node, fh;
+	int plain, append, kept, n;
+
+	host_write(g, "file", "one");
+	node = node_of(g, ROOT, "file");
+	if (!append_only(g, true))
+		skip();
+	plain = do_open(g, node, O_RDWR, &fh);
+	g->req.granted = VIRTIOFS_FUSE_WRITEBACK_CACHE;
+	kept = do_open(g, node, O_WRONLY | O_APPEND, &fh);
+	g->req.granted = 0;
+	append = do_open(g, node, O_WRONLY | O_APPEND, &fh);
+	n = append ? append : do_write(g, node, fh, 0, "two", O_WRONLY, VIRTIOFS_FUSE_WRITE_CACHE);
+	assert_true(append_only(g, false));
+	assert_int_equal(plain, -EPERM);
+	/* Pages would be appended as often as they are written. */
+	assert_int_equal(kept, -EPERM);
+	assert_int_equal(append, 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(host_stat(g, "file").st_size, 6);
+	assert_int_equal(do_release(g, node, fh), 0);
+}
+
 static uint32_t answer_to(struct guest *g, uint32_t flags)
 {
 	const struct virtiofs_fuse_open_in in = { .flags = flags };
@@ -158,6 +201,7 @@ int main(void)
 		cmocka_unit_test(direct_io_is_handed_on_where_it_is_allowed),
 		cmocka_unit_test(noatime_is_handed_on_where_it_is_allowed),
 		cmocka_unit_test(writer_may_read_where_writes_are_kept_back),
+		TEST(file_that_is_only_appended_to_is_opened_so),
 		TEST(close_of_a_reader_is_not_asked_for_on_local_disks),
 		cmocka_unit_test(close_of_a_writer_is_not_asked_for_where_nobody_looks),
 		cmocka_unit_test(only_file_systems_that_are_known_are_local),
