@@ -14,25 +14,7 @@
 #include <unistd.h>
 
 #include "api/mount.h"
-
-enum { USER = 1234 };
-
-#define ACL_ACCESS "system.posix_acl_access"
-#define ACL_DEFAULT "system.posix_acl_default"
-
-/* linux/posix_acl_xattr.h: USER reads; the group and others nothing. */
-static const struct acl {
-	uint32_t version;
-	struct {
-		uint16_t tag, perm;
-		uint32_t id;
-	} entries[5];
-} user_reads = { 2,
-		 { { 0x01, 7, UINT32_MAX },
-		   { 0x02, 4, USER },
-		   { 0x04, 0, UINT32_MAX },
-		   { 0x10, 4, UINT32_MAX },
-		   { 0x20, 0, UINT32_MAX } } };
+#include "support/acl.h"
 
 static struct mount m;
 
@@ -154,13 +136,13 @@ static void acl_says_who_may(void **state)
 			 0);
 	assert_int_equal(stat(in(&m, "file"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0740);
-	assert_true(user_can(USER, in(&m, "file"), O_RDONLY));
-	assert_false(user_can(USER, in(&m, "file"), O_WRONLY));
-	assert_false(user_can(USER + 1, in(&m, "file"), O_RDONLY));
+	assert_true(user_can(ACL_USER, in(&m, "file"), O_RDONLY));
+	assert_false(user_can(ACL_USER, in(&m, "file"), O_WRONLY));
+	assert_false(user_can(ACL_USER + 1, in(&m, "file"), O_RDONLY));
 	/* chmod(2) changes its mask, on both sides. */
 	assert_int_equal(chmod(in(&m, "file"), 0700), 0);
-	assert_false(user_can(USER, in(&m, "file"), O_RDONLY));
-	assert_false(user_can(USER, behind(&m, "file"), O_RDONLY));
+	assert_false(user_can(ACL_USER, in(&m, "file"), O_RDONLY));
+	assert_false(user_can(ACL_USER, behind(&m, "file"), O_RDONLY));
 }
 
 static void default_acl_is_inherited_and_keeps_the_umask_off(void **state)

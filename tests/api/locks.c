@@ -2,7 +2,7 @@
 /* Waiting for locks over a real ring: it takes no thread, and nothing else waits. */
 #include "api/shared.h"
 
-#include <dirent.h>
+#include "support/entries.h"
 
 enum { WAITERS = 100, RING = 256, QUEUE = 1, ALICE = 1, BOB = 1000, OUT_HEADER = 16 };
 
@@ -70,18 +70,6 @@ static int lock_now(struct shared *s, uint64_t node, uint64_t fh, uint64_t owner
 	return error;
 }
 
-static int threads(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static void hundred_wait_and_reads_go_on(void **state)
 {
 	struct shared *s = begin(state, 0);
@@ -94,14 +82,14 @@ static void hundred_wait_and_reads_go_on(void **state)
 	node = node_of(s, FUSE_ROOT, "file");
 	assert_int_equal(fuse_open(s->c, node, O_RDWR, &fh), 0);
 	assert_int_equal(lock_now(s, node, fh, ALICE, F_WRLCK), 0);
-	before = threads();
+	before = count_entries("/proc/self/task");
 	for (uint64_t i = 0; i < WAITERS; i++)
 		waiting[i] = submit_lock(s, node, fh, BOB + i, VIRTIOFS_FUSE_SETLKW, F_WRLCK);
 	for (int i = 0; i < 1000; i++) {
 		assert_int_equal(fuse_read(s->c, node, fh, 0, buf, sizeof(buf)), 4);
 	}
 	assert_int_equal(virtiofs_queue_inflight(s->vmm.queues[QUEUE].queue), WAITERS);
-	assert_int_equal(threads(), before);
+	assert_int_equal(count_entries("/proc/self/task"), before);
 	/* One after the other has it, in the order they came. */
 	assert_int_equal(lock_now(s, node, fh, ALICE, F_UNLCK), 0);
 	for (uint64_t i = 0; i < WAITERS; i++) {

@@ -415,24 +415,9 @@ static void daemon_ends_although_the_hosts_file_system_hangs(void **state)
 
 static struct virtiofs_fuse_init_out negotiated(void)
 {
-	const struct virtiofs_fuse_init_in in = {
-		.major = 7,
-		.minor = 38,
-		.flags = VIRTIOFS_FUSE_MAX_PAGES,
-	};
-	struct virtiofs_fuse_init_out out = { 0 };
-	const struct fuse_call call = {
-		.opcode = VIRTIOFS_FUSE_INIT,
-		.in = &in,
-		.in_len = sizeof(in),
-		.out = &out,
-		.out_len = sizeof(out),
-	};
-
 	front_end_open_socket(&guest, front_end_connect(place.socket), 2, RING_SIZE);
 	front_end_start(&guest);
-	assert_int_equal(front_end_call(&guest, 1, &call), 0);
-	return out;
+	return front_end_negotiate(&guest, VIRTIOFS_FUSE_MAX_PAGES);
 }
 
 static void largest_write_is_as_large_as_it_was_told_to_be(void **state)

@@ -21,7 +21,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { USER = 1234 };
+#include "support/acl.h"
 
 /* The first that does not hold ends a promise, and is told. */
 #define HOLDS(condition)                                                                 \
@@ -61,20 +61,6 @@ static bool attributes_are_kept(void)
 	return true;
 }
 
-/* linux/posix_acl_xattr.h: USER reads; the group and others nothing. */
-static const struct {
-	uint32_t version;
-	struct {
-		uint16_t tag, perm;
-		uint32_t id;
-	} entries[5];
-} user_reads = { 2,
-		 { { 0x01, 7, UINT32_MAX },
-		   { 0x02, 4, USER },
-		   { 0x04, 0, UINT32_MAX },
-		   { 0x10, 4, UINT32_MAX },
-		   { 0x20, 0, UINT32_MAX } } };
-
 /* What a user other than root gets when he opens it: 0 or an errno. */
 static int opened_by(uid_t uid, const char *name, int flags)
 {
@@ -95,11 +81,11 @@ static bool acl_says_who_may(void)
 	struct stat st;
 
 	close(make("acl", "x"));
-	HOLDS(setxattr("acl", "system.posix_acl_access", &user_reads, sizeof(user_reads), 0) == 0);
+	HOLDS(setxattr("acl", ACL_ACCESS, &user_reads, sizeof(user_reads), 0) == 0);
 	HOLDS(stat("acl", &st) == 0 && (st.st_mode & 0777) == 0740);
-	HOLDS(opened_by(USER, "acl", O_RDONLY) == 0);
-	HOLDS(opened_by(USER, "acl", O_WRONLY) == EACCES);
-	HOLDS(opened_by(USER + 1, "acl", O_RDONLY) == EACCES);
+	HOLDS(opened_by(ACL_USER, "acl", O_RDONLY) == 0);
+	HOLDS(opened_by(ACL_USER, "acl", O_WRONLY) == EACCES);
+	HOLDS(opened_by(ACL_USER + 1, "acl", O_RDONLY) == EACCES);
 	return true;
 }
 
@@ -109,11 +95,10 @@ static bool default_acl_is_inherited(void)
 	struct stat st;
 
 	HOLDS(mkdir("inherits", 0777) == 0);
-	HOLDS(setxattr("inherits", "system.posix_acl_default", &user_reads, sizeof(user_reads),
-		       0) == 0);
+	HOLDS(setxattr("inherits", ACL_DEFAULT, &user_reads, sizeof(user_reads), 0) == 0);
 	close(make("inherits/file", "x"));
 	HOLDS(stat("inherits/file", &st) == 0 && (st.st_mode & 0777) == 0640);
-	HOLDS(opened_by(USER, "inherits/file", O_RDONLY) == EACCES); /* the directory's */
+	HOLDS(opened_by(ACL_USER, "inherits/file", O_RDONLY) == EACCES); /* the directory's */
 	umask(before);
 	return true;
 }
@@ -234,7 +219,8 @@ static bool set_user_id_goes_with_a_write(void)
 	if (pid == 0) {
 		int fd;
 
-		if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
+		if (setresgid(ACL_USER, ACL_USER, ACL_USER) ||
+		    setresuid(ACL_USER, ACL_USER, ACL_USER))
 			_exit(1);
 		fd = open("program", O_WRONLY);
 		_exit(write(fd, "y", 1) == 1 ? 0 : 2);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vhost_user/front_end.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "support/check.h"
+#include "support/entries.h"
 
 /* ---- Life ---- */
 
@@ -427,14 +427,7 @@ void front_end_start(struct front_end *fe)
 
 int count_fds(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	CHECK(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
+	return count_entries("/proc/self/fd");
 }
 
 int count_mappings(void)

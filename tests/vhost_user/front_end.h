@@ -135,6 +135,8 @@ int front_end_wait(struct front_end *fe, struct fuse_pending *pending);
 int front_end_call(struct front_end *fe, unsigned ring, const struct fuse_call *call);
 
 void front_end_init(struct front_end *fe);
+/* The same, offering flags; returns the answer. */
+struct virtiofs_fuse_init_out front_end_negotiate(struct front_end *fe, uint32_t flags);
 /* INIT's opposite. */
 void front_end_destroy(struct front_end *fe);
 /* GETATTR on every request queue: the session is alive. */

@@ -193,12 +193,13 @@ int front_end_call(struct front_end *fe, unsigned ring, const struct fuse_call *
 
 /* ---- A session ---- */
 
-void front_end_init(struct front_end *fe)
+struct virtiofs_fuse_init_out front_end_negotiate(struct front_end *fe, uint32_t flags)
 {
 	const struct virtiofs_fuse_init_in in = {
 		.major = 7,
 		.minor = 38,
 		.max_readahead = 1 << 20,
+		.flags = flags,
 	};
 	struct virtiofs_fuse_init_out out;
 	const struct fuse_call call = {
@@ -211,6 +212,12 @@ void front_end_init(struct front_end *fe)
 
 	CHECK(front_end_call(fe, 1, &call) == 0);
 	CHECK(out.major == 7);
+	return out;
+}
+
+void front_end_init(struct front_end *fe)
+{
+	front_end_negotiate(fe, 0);
 }
 
 void front_end_destroy(struct front_end *fe)

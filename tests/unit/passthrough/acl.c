@@ -2,7 +2,7 @@
 /* ACLs: who sees them, what they do to what is made and to S_ISGID, and who can have them. */
 #include "xattr.h"
 
-enum { USER = 1234 };
+#include "support/acl.h"
 
 static int setup_acl(void **state)
 {
@@ -13,27 +13,10 @@ static int setup_acl(void **state)
 	return 0;
 }
 
-/* linux/posix_acl_xattr.h, of which the C library has nothing. */
-struct acl {
-	uint32_t version;
-	struct {
-		uint16_t tag, perm;
-		uint32_t id;
-	} entries[5];
-};
-
-/* rwx for the owner, and USER reads; the group and others nothing. */
-static const struct acl user_reads = { 2,
-				       { { 0x01, 7, UINT32_MAX },
-					 { 0x02, 4, USER },
-					 { 0x04, 0, UINT32_MAX },
-					 { 0x10, 4, UINT32_MAX },
-					 { 0x20, 0, UINT32_MAX } } };
-
 static void need_acls(struct guest *g)
 {
 	host_write(g, "probe", "");
-	if (lsetxattr(host_path(g, "probe"), VFI_ACL_ACCESS, &user_reads, sizeof(user_reads), 0))
+	if (lsetxattr(host_path(g, "probe"), ACL_ACCESS, &user_reads, sizeof(user_reads), 0))
 		skip();
 }
 
@@ -45,17 +28,16 @@ static void acls_are_for_who_goes_by_them(void **state)
 
 	need_acls(g);
 	node = node_of(g, ROOT, "probe");
-	assert_int_equal(do_get(g, node, VFI_ACL_ACCESS, buf, sizeof(buf)), sizeof(user_reads));
-	assert_true(lists(g, node, VFI_ACL_ACCESS));
+	assert_int_equal(do_get(g, node, ACL_ACCESS, buf, sizeof(buf)), sizeof(user_reads));
+	assert_true(lists(g, node, ACL_ACCESS));
 	g->req.granted = 0;
-	assert_int_equal(do_get(g, node, VFI_ACL_ACCESS, buf, sizeof(buf)), -EOPNOTSUPP);
-	assert_int_equal(do_get(g, node, VFI_ACL_DEFAULT, buf, sizeof(buf)), -EOPNOTSUPP);
-	assert_int_equal(do_set(g, node, VFI_ACL_ACCESS, &user_reads, sizeof(user_reads), 0, 0),
+	assert_int_equal(do_get(g, node, ACL_ACCESS, buf, sizeof(buf)), -EOPNOTSUPP);
+	assert_int_equal(do_get(g, node, ACL_DEFAULT, buf, sizeof(buf)), -EOPNOTSUPP);
+	assert_int_equal(do_set(g, node, ACL_ACCESS, &user_reads, sizeof(user_reads), 0, 0),
 			 -EOPNOTSUPP);
-	assert_int_equal(do_remove(g, node, VFI_ACL_ACCESS), -EOPNOTSUPP);
-	assert_false(lists(g, node, VFI_ACL_ACCESS));
-	assert_int_equal(lgetxattr(host_path(g, "probe"), VFI_ACL_ACCESS, NULL, 0),
-			 sizeof(user_reads));
+	assert_int_equal(do_remove(g, node, ACL_ACCESS), -EOPNOTSUPP);
+	assert_false(lists(g, node, ACL_ACCESS));
+	assert_int_equal(lgetxattr(host_path(g, "probe"), ACL_ACCESS, NULL, 0), sizeof(user_reads));
 }
 
 static void no_mapping_leads_to_acls_that_are_not_granted(void **state)
@@ -74,8 +56,7 @@ static mode_t mode_after_acl(struct guest *g, uint32_t flags)
 	host_write(g, "file", "");
 	assert_int_equal(chmod(host_path(g, "file"), 02770), 0);
 	node = node_of(g, ROOT, "file");
-	assert_int_equal(do_set(g, node, VFI_ACL_ACCESS, &user_reads, sizeof(user_reads), 0, flags),
-			 0);
+	assert_int_equal(do_set(g, node, ACL_ACCESS, &user_reads, sizeof(user_reads), 0, flags), 0);
 	return host_stat(g, "file").st_mode & 07777;
 }
 
@@ -103,19 +84,18 @@ static void new_files_inherit_a_default_acl_and_no_umask(void **state)
 	g->umask = 077;
 	assert_int_equal(do_create(g, ROOT, "before", O_WRONLY, 0666, &out), 0);
 	assert_int_equal(out.entry.attr.mode, S_IFREG | 0600);
-	assert_int_equal(do_set(g, ROOT, VFI_ACL_DEFAULT, &user_reads, sizeof(user_reads), 0, 0),
-			 0);
+	assert_int_equal(do_set(g, ROOT, ACL_DEFAULT, &user_reads, sizeof(user_reads), 0, 0), 0);
 	for (int dedicated = 0; dedicated < 2; dedicated++) {
 		const char *name = dedicated ? "one" : "two";
 
 		g->req.dedicated = dedicated;
 		assert_int_equal(do_create(g, ROOT, name, O_WRONLY, 0666, &out), 0);
 		assert_int_equal(out.entry.attr.mode, S_IFREG | 0640);
-		assert_int_equal(do_get(g, out.entry.nodeid, VFI_ACL_ACCESS, buf, sizeof(buf)),
+		assert_int_equal(do_get(g, out.entry.nodeid, ACL_ACCESS, buf, sizeof(buf)),
 				 sizeof(user_reads));
 	}
 	assert_int_equal(do_mkdir(g, ROOT, "dir", 0777, &entry), 0);
-	assert_int_equal(do_get(g, entry.nodeid, VFI_ACL_DEFAULT, buf, sizeof(buf)),
+	assert_int_equal(do_get(g, entry.nodeid, ACL_DEFAULT, buf, sizeof(buf)),
 			 sizeof(user_reads));
 }
 

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 
+#include "support/entries.h"
+
 #include <ftw.h>
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
@@ -18,16 +20,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 int count_descriptors(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	/* glibc's is safe where no two threads use one stream. */
-	/* cppcheck-suppress readdirCalled */
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
+	return count_entries("/proc/self/fd");
 }
 
 static int descriptors_before;
