@@ -481,10 +481,13 @@ void vfi_inode_forget(struct vfi_guest *guest, uint64_t nodeid, uint64_t n)
 	if (!inode)
 		return;
 	if (nodeid != VIRTIOFS_FUSE_ROOT_ID) {
-		if (forget(guest, inode, n, &remember)) {
+		bool gone = forget(guest, inode, n, &remember);
+
+		if (gone || remember)
 			vfi_locks_forget(guest, nodeid);
+		if (gone)
 			vfi_name_drop(guest, inode);
-		} else if (remember)
+		else if (remember)
 			vfi_remember(guest, inode);
 	}
 	vfi_table_put(&guest->inodes, inode);

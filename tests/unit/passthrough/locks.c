@@ -222,12 +222,17 @@ static void release_of_the_handle_does(void **state)
 static void forget_does(void **state)
 {
 	struct guest *g = *state;
-	struct file f = open_file(g), again;
 
-	assert_int_equal(set_lock(g, f, ALICE, F_WRLCK, 0, whole), 0);
-	do_forget(g, f.node, UINT64_MAX);
-	again = open_file(g);
-	assert_int_equal(set_lock(g, again, BOB, F_WRLCK, 0, whole), 0);
+	for (int remembers = 0; remembers < 2; remembers++) {
+		struct file f = open_file(g), again;
+
+		((struct vfi_guest *)g->session)->remembers = remembers;
+		assert_int_equal(set_lock(g, f, ALICE, F_WRLCK, 0, whole), 0);
+		do_forget(g, f.node, UINT64_MAX);
+		again = open_file(g);
+		assert_int_equal(set_lock(g, again, BOB, F_WRLCK, 0, whole), 0);
+		assert_int_equal(flush_of(g, again, BOB), 0);
+	}
 }
 
 static void end_of_the_session_does(void **state)
