@@ -30,11 +30,18 @@ extern "C" {
 typedef void (*virtiofs_io_done)(struct virtiofs_req *req, int64_t result);
 
 /*
+ * A flag of virtiofs_io_write(), beside those of the system call: an error after some bytes
+ * fails the write. For pages of a guest's cache (VIRTIOFS_FUSE_WRITE_CACHE): Linux does not
+ * look at how much of them was written, but at errors alone (fuse_writepage_end()).
+ */
+#define VIRTIOFS_IO_WHOLE 0x40000000
+
+/*
  * preadv2(2) and pwritev2(2): from or to @offset, going on after a short transfer
  * until the end of file or an error. After some bytes, an error gives a write's
  * bytes, but fails a read: to a guest, a short read says end of file.
- * @flags: RWF_ bits of those calls, such as RWF_APPEND. @iov: borrowed until @done.
- * -EINVAL: @offset is beyond INT64_MAX.
+ * @flags: RWF_ bits of those calls, such as RWF_APPEND; VIRTIOFS_IO_WHOLE. @iov: borrowed until
+ * @done. -EINVAL: @offset is beyond INT64_MAX.
  */
 VIRTIOFS_API void virtiofs_io_read(struct virtiofs_req *req, int fd, const struct virtiofs_iov *iov,
 				   uint64_t offset, int flags, virtiofs_io_done done);

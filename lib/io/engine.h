@@ -27,6 +27,7 @@ struct vfi_io_op {
 	int flags; /* RWF_ bits; fallocate's mode */
 	uint64_t offset;
 	uint64_t len; /* bytes of @iov, or of fallocate */
+	bool whole;   /* a write: an error fails it, whatever was written before */
 	/* Runs once; @result as in virtiofs/io.h. Maybe inside start(). */
 	void (*done)(struct vfi_io_op *op, int64_t result);
 	/* The engine's. */

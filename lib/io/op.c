@@ -43,12 +43,12 @@ uint32_t vfi_io_next_part(struct vfi_io_op *op, const struct iovec **iov)
 }
 
 /*
- * How an operation ends that an error cut short. A write may be short. A read may
- * not: to whoever asked, a short one says end of file.
+ * How an operation ends that an error cut short. A write may be short, unless who asked
+ * does not look. A read may not: to whoever asked, a short one says end of file.
  */
 static int64_t cut_short(const struct vfi_io_op *op, int64_t error)
 {
-	if (op->kind == VFI_IO_WRITE && op->moved)
+	if (op->kind == VFI_IO_WRITE && op->moved && !op->whole)
 		return (int64_t)op->moved;
 	return error;
 }

@@ -47,7 +47,8 @@ void vfi_share_write(void *session, struct virtiofs_req *req, uint64_t nodeid,
 		     const struct virtiofs_fuse_write_in *in, const struct virtiofs_iov *src)
 {
 	/* The page cache writes back where its pages are, however the file was opened. */
-	bool append = (in->flags & O_APPEND) && !(in->write_flags & VIRTIOFS_FUSE_WRITE_CACHE);
+	bool cached = in->write_flags & VIRTIOFS_FUSE_WRITE_CACHE;
+	int flags = cached ? VIRTIOFS_IO_WHOLE : in->flags & O_APPEND ? RWF_APPEND : 0;
 	struct vfi_handle_local *file;
 	int err = 0;
 
@@ -65,8 +66,7 @@ void vfi_share_write(void *session, struct virtiofs_req *req, uint64_t nodeid,
 	if (err)
 		write_done(req, err);
 	else
-		virtiofs_io_write(req, file->fd, src, in->offset, append ? RWF_APPEND : 0,
-				  write_done);
+		virtiofs_io_write(req, file->fd, src, in->offset, flags, write_done);
 }
 
 void vfi_share_flush(void *session, struct virtiofs_req *req, uint64_t nodeid,

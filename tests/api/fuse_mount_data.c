@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +54,39 @@ static void appended_writes_follow_each_other(void **state)
 	close(two);
 	close(host);
 	expect_file(behind(&m, "log"), "1234");
+}
+
+/* Of mapped pages nobody but msync(2) and fsync(2) says that there was no room. */
+static void full_file_system_is_told_to_who_wrote_through_a_mapping(void **state)
+{
+	enum { SIZE = 1 << 20 }; /* all in one request, and half of it has room */
+	char *map;
+	int fd, err;
+
+	(void)state;
+	assert_int_equal(mkdir(behind(&m, "small"), 0755), 0);
+	if (mount("none", behind(&m, "small"), "tmpfs", 0, "size=1m"))
+		skip();
+	fd = open(behind(&m, "small/other"), O_WRONLY | O_CREAT, 0644);
+	assert_int_equal(posix_fallocate(fd, 0, SIZE / 2), 0);
+	close(fd);
+	fd = open(in(&m, "small/file"), O_RDWR | O_CREAT, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, SIZE), 0);
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	/* Without a cache there are no mappings. */
+	if (map != MAP_FAILED) {
+		memset(map, 'x', SIZE);
+		err = msync(map, SIZE, MS_SYNC) ? errno : 0;
+		munmap(map, SIZE);
+	} else {
+		err = errno == ENODEV ? ENOSPC : errno;
+	}
+	close(fd);
+	assert_int_equal(unlink(in(&m, "small/file")), 0);
+	assert_int_equal(umount2(behind(&m, "small"), MNT_DETACH), 0);
+	assert_int_equal(rmdir(behind(&m, "small")), 0);
+	assert_int_equal(err, ENOSPC);
 }
 
 static void size_is_set_both_ways(void **state)
@@ -242,6 +276,7 @@ static void writers_at_the_same_time_do_not_mix(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sparse_file_stays_sparse),
 	cmocka_unit_test(appended_writes_follow_each_other),
+	cmocka_unit_test(full_file_system_is_told_to_who_wrote_through_a_mapping),
 	cmocka_unit_test(size_is_set_both_ways),
 	cmocka_unit_test(mapped_memory_reaches_the_file),
 	cmocka_unit_test(space_is_taken_and_given_back),

@@ -181,7 +181,8 @@ static void transfer(struct virtiofs_req *req, enum vfi_io_kind kind, int fd,
 		.iov_count = iov->count,
 		.len = iov->len,
 		.offset = offset,
-		.flags = flags,
+		.flags = flags & ~VIRTIOFS_IO_WHOLE,
+		.whole = flags & VIRTIOFS_IO_WHOLE,
 	};
 
 	done(req, vfi_io_sync(&op));

@@ -91,6 +91,24 @@ static void error_after_some_bytes_fails_a_read_but_shortens_a_write(void **stat
 	assert_int_equal(result, 5);
 }
 
+static void whole_write_fails_where_it_is_cut_short(void **state)
+{
+	const struct iovec iov = { buffer, 8 };
+	struct vfi_io_op wr = make_op(VFI_IO_WRITE, &iov, 1);
+	int64_t result = -1;
+
+	(void)state;
+	wr.whole = true;
+	assert_true(vfi_io_end_part(&wr, 5, &result));
+	assert_false(vfi_io_end_part(&wr, -ENOSPC, &result));
+	assert_int_equal(result, -ENOSPC);
+	wr = make_op(VFI_IO_WRITE, &iov, 1);
+	wr.whole = true;
+	assert_true(vfi_io_end_part(&wr, 5, &result));
+	assert_false(vfi_io_end_part(&wr, 3, &result));
+	assert_int_equal(result, 8);
+}
+
 static void interruption_is_tried_again_unless_cancelled(void **state)
 {
 	struct vfi_io_op op = make_op(VFI_IO_FSYNC, NULL, 0);
@@ -129,6 +147,7 @@ int main(void)
 		cmocka_unit_test(short_part_goes_on_inside_its_iovec),
 		cmocka_unit_test(end_of_file_gives_the_bytes_before_it),
 		cmocka_unit_test(error_after_some_bytes_fails_a_read_but_shortens_a_write),
+		cmocka_unit_test(whole_write_fails_where_it_is_cut_short),
 		cmocka_unit_test(interruption_is_tried_again_unless_cancelled),
 		cmocka_unit_test(cancelled_operation_begins_no_further_part),
 	};

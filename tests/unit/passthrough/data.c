@@ -2,6 +2,9 @@
 /* Open files: handles, and the data behind them. */
 #include "guest.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include <sys/sysmacros.h>
 
 /* "file" with "hello" in it, opened; returns its node id. */
@@ -217,6 +220,32 @@ static void write_appends_where_the_file_was_opened_to(void **state)
 	assert_memory_equal(buf, "Jello world", 11);
 }
 
+/* A guest's kernel looks at how much of a program's write was done; of a cached page's, it does
+ * not, and the page would be lost. */
+static void page_that_is_written_in_part_is_an_error(void **state)
+{
+	struct guest *g = *state;
+	struct rlimit before, limit;
+	void (*handler)(int);
+	uint64_t node, fh;
+	int part, page;
+
+	host_write(g, "file", "");
+	node = node_of(g, ROOT, "file");
+	assert_int_equal(do_open(g, node, O_RDWR, &fh), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = (struct rlimit){ 4096, before.rlim_max };
+	handler = signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	part = do_write(g, node, fh, 4094, "text", 0, 0);
+	page = do_write(g, node, fh, 4094, "text", 0, VIRTIOFS_FUSE_WRITE_CACHE);
+	setrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, handler);
+	assert_int_equal(part, 2);
+	assert_int_equal(page, -EFBIG);
+	assert_int_equal(do_release(g, node, fh), 0);
+}
+
 static void file_is_flushed_and_synced(void **state)
 {
 	struct guest *g = *state;
@@ -247,6 +276,7 @@ int main(void)
 		TEST(file_is_written_through_its_handle),
 		TEST(file_opened_to_read_is_not_written),
 		TEST(write_appends_where_the_file_was_opened_to),
+		TEST(page_that_is_written_in_part_is_an_error),
 		TEST(file_is_flushed_and_synced),
 		TEST(open_truncates_where_asked),
 		TEST(open_that_frees_much_is_offloaded),
