@@ -47,6 +47,9 @@ void vfi_free(const struct virtiofs_env *env, void *memory, size_t size);
 void vfi_log(const struct virtiofs_env *env, unsigned level, const char *format, ...)
 	VFI_PRINTF(3, 4);
 
+/* CLOCK_MONOTONIC, in nanoseconds. */
+uint64_t vfi_now(void);
+
 /* Lets one line through per second and counts the others; zeroed at first. Thread: any. */
 struct vfi_ratelimit {
 	int64_t next; /* CLOCK_MONOTONIC_COARSE, seconds */

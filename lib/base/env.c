@@ -103,6 +103,14 @@ void vfi_log(const struct virtiofs_env *env, unsigned level, const char *format,
 	errno = saved;
 }
 
+uint64_t vfi_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 bool vfi_ratelimit_ok(struct vfi_ratelimit *limit, uint32_t *dropped)
 {
 	struct timespec now;

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 static int watch(const struct virtiofs_queue *q, int fd)
@@ -42,14 +41,6 @@ void vfi_wait_fini(struct virtiofs_queue *q)
 		close(q->poll_fd);
 }
 
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
 /* Have the timer go off at that time at the latest; 0 stops it. */
 static void set_timer(struct virtiofs_queue *q, uint64_t time)
 {
@@ -66,7 +57,7 @@ static void set_timer(struct virtiofs_queue *q, uint64_t time)
 int virtiofs_req_wait(struct virtiofs_req *req, uint64_t ns)
 {
 	struct virtiofs_queue *q = req->queue;
-	uint64_t start = now();
+	uint64_t start = vfi_now();
 
 	if (!q->dev->fs->ops.expire || !vfi_queue_is_owner(q))
 		return -EINVAL;
@@ -104,7 +95,7 @@ void vfi_wait_run(struct virtiofs_queue *q)
 
 	if (q->deadline == 0)
 		return;
-	time = now();
+	time = vfi_now();
 	if (q->deadline > time)
 		return;
 	/* Set anew by expire, by who waits on. */

@@ -11,7 +11,6 @@
 #include "passthrough/share.h"
 
 #include <errno.h>
-#include <time.h>
 
 enum {
 	FIRST_LOOK = 5000000, /* nanoseconds; twice as long each time, up to the last */
@@ -30,14 +29,6 @@ struct vfi_lock_waiter {
 	bool wanted;  /* there is a reason to try */
 	int given_up; /* 0, or what to answer when a try is in vain */
 };
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
 
 /* ---- With the list's lock ---- */
 
@@ -164,7 +155,8 @@ void vfi_lockwait_begin(struct vfi_guest *guest, struct virtiofs_req *req,
 	waiter->req = req;
 	waiter->handle = handle;
 	waiter->lock = *lock;
-	waiter->end = now() + timeout;
+	/* For ever, to who says so. */
+	waiter->end = vfi_now() + vfi_min_u64(timeout, INT64_MAX);
 	waiter->look = FIRST_LOOK;
 	waiter->trying = true;
 	pthread_mutex_lock(&guest->locks.lock);
@@ -179,7 +171,7 @@ void vfi_share_expire(void *session, struct virtiofs_req *req)
 	struct vfi_guest *guest = session;
 	struct vfi_locks *locks = &guest->locks;
 	struct vfi_lock_waiter *waiter;
-	uint64_t time = now(), look = 0;
+	uint64_t time = vfi_now(), look = 0;
 	bool ours = false;
 
 	pthread_mutex_lock(&locks->lock);

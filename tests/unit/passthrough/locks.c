@@ -419,6 +419,28 @@ static void wait_has_an_end(void **state)
 	guest_teardown(state);
 }
 
+static void wait_may_be_for_ever(void **state)
+{
+	struct virtiofs_passthrough_options options = VIRTIOFS_PASSTHROUGH_OPTIONS_INIT;
+	static struct virtiofs_req bob;
+	struct guest *g;
+	struct file f;
+
+	options.posix_lock = VIRTIOFS_ON;
+	options.lock_timeout = VIRTIOFS_NO_TIME - 1;
+	guest_setup_with(state, &options);
+	g = *state;
+	host_write(g, "file", "text");
+	f = open_file(g);
+	assert_int_equal(set_lock(g, f, ALICE, F_WRLCK, 0, whole), 0);
+	want(g, &bob, f, BOB, F_WRLCK);
+	g->ops->expire(g->session, &bob);
+	assert_int_equal(bob.replies, 0);
+	assert_int_equal(flush_of(g, f, ALICE), 0);
+	assert_int_equal(fake_reply_error(&bob), 0);
+	guest_teardown(state);
+}
+
 static void wait_can_be_cancelled(void **state)
 {
 	static struct virtiofs_req bob, carol, none;
@@ -544,6 +566,7 @@ int main(void)
 		TEST(release_wakes_who_waits_and_ends_what_waits_by_it),
 		TEST(lock_of_a_program_of_this_host_is_waited_for_too),
 		cmocka_unit_test(wait_has_an_end),
+		cmocka_unit_test(wait_may_be_for_ever),
 		TEST(wait_can_be_cancelled),
 		TEST(too_many_may_not_wait),
 		cmocka_unit_test_setup_teardown(locks_are_options, guest_setup, guest_teardown),
