@@ -51,12 +51,13 @@ int vfi_kill_suidgid(int fd)
 
 int vfi_kill_sgid(const struct vfi_share *share, int fd)
 {
+	const mode_t kept = 07777 & ~(mode_t)S_ISGID;
 	struct statx st;
 	int err = vfi_path_stat(fd, "", &st);
 
 	if (err || !(st.stx_mode & S_ISGID))
 		return err;
-	return fchmodat(share->proc_fd, vfi_fd_name(fd).text, st.stx_mode & 05777, 0) ? -errno : 0;
+	return fchmodat(share->proc_fd, vfi_fd_name(fd).text, st.stx_mode & kept, 0) ? -errno : 0;
 }
 
 /* What a removal says where there was nothing to remove. */

@@ -36,12 +36,6 @@ static int to_host(const struct vfi_share *share, const struct virtiofs_req *req
 	return err || may_see(req, *host) ? err : -EOPNOTSUPP;
 }
 
-static ssize_t call(const struct vfi_node *node, const struct virtiofs_req *req,
-		    const struct vfi_xattr *x)
-{
-	return vfi_xattr_call(node->guest->share, req, node->fd, node->inode->type, x);
-}
-
 /* Do it to the inode @nodeid, and to the attribute that the guest calls x->name, if it is
  * about one. Returns bytes or a negative errno. */
 static ssize_t call_by_id(struct vfi_guest *guest, const struct virtiofs_req *req, uint64_t nodeid,
@@ -57,7 +51,7 @@ static ssize_t call_by_id(struct vfi_guest *guest, const struct virtiofs_req *re
 		n = vfi_node_open(guest, nodeid, &node);
 	if (n)
 		return n;
-	n = call(&node, req, &x);
+	n = vfi_xattr_call(guest->share, req, node.fd, node.inode->type, &x);
 	vfi_node_close(&node);
 	return n;
 }
@@ -144,24 +138,16 @@ void vfi_share_listxattr(void *session, struct virtiofs_req *req, uint64_t nodei
 		vfi_free(&guest->share->env, buf, XATTR_LIST_MAX);
 }
 
-static int set_by_id(struct vfi_guest *guest, struct virtiofs_req *req, uint64_t nodeid,
-		     const struct virtiofs_fuse_setxattr_in *in, struct vfi_xattr x)
+/* Who may not keep S_ISGID loses it with an ACL, as with chmod(2): posix_acl_update_mode() of
+ * this host's kernel sees us, who may. */
+static int kill_sgid(struct vfi_guest *guest, uint64_t nodeid)
 {
-	/* Who may not keep S_ISGID loses it with an ACL, as with chmod(2): posix_acl_update_mode()
-	 * of this host's kernel sees us, who may. */
-	bool kill_sgid = (in->setxattr_flags & VIRTIOFS_FUSE_SETXATTR_ACL_KILL_SGID) &&
-			 strcmp(x.name, VFI_ACL_ACCESS) == 0;
-	char name[XATTR_NAME_MAX + 1];
 	struct vfi_node node;
-	int err = to_host(guest->share, req, x.name, name, &x.name);
+	int err = vfi_node_open(guest, nodeid, &node);
 
-	if (!err)
-		err = vfi_node_open(guest, nodeid, &node);
 	if (err)
 		return err;
-	err = (int)call(&node, req, &x);
-	if (!err && kill_sgid)
-		err = vfi_kill_sgid(guest->share, node.fd);
+	err = vfi_kill_sgid(guest->share, node.fd);
 	vfi_node_close(&node);
 	return err;
 }
@@ -190,7 +176,10 @@ void vfi_share_setxattr(void *session, struct virtiofs_req *req, uint64_t nodeid
 	if (!err && !vfi_iov_take(value, buf, in->size))
 		err = -EINVAL;
 	if (!err)
-		err = set_by_id(guest, req, nodeid, in, x);
+		err = (int)call_by_id(guest, req, nodeid, x);
+	if (!err && (in->setxattr_flags & VIRTIOFS_FUSE_SETXATTR_ACL_KILL_SGID) &&
+	    strcmp(name, VFI_ACL_ACCESS) == 0)
+		err = kill_sgid(guest, nodeid);
 	if (buf != few)
 		vfi_free(&guest->share->env, buf, in->size);
 	virtiofs_reply_err(req, err);
