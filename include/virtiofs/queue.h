@@ -93,10 +93,10 @@ VIRTIOFS_API int virtiofs_queue_submit(struct virtiofs_queue *queue,
 VIRTIOFS_API int virtiofs_queue_run(struct virtiofs_queue *queue, unsigned budget);
 
 /*
- * An eventfd that is readable when virtiofs_queue_run() has something to do; run
- * clears it. For poll, level- or edge-triggered; never read or written by the
- * caller. Valid until the device is destroyed. (A poll may return EINTR once
- * after a submit: io_uring's task work.)
+ * A descriptor that is readable when virtiofs_queue_run() has something to do, and run
+ * clears it: an eventfd, or an epoll where the filesystem has an expire. For poll, level- or
+ * edge-triggered; never read or written by the caller. Valid until the device is destroyed. (A poll
+ * may return EINTR once after a submit: io_uring's task work.)
  */
 VIRTIOFS_API int virtiofs_queue_fd(const struct virtiofs_queue *queue);
 

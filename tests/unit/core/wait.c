@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "unit/core/late_fs.h"
 
@@ -147,6 +149,30 @@ static void aborted_request_is_not_looked_at(void **state)
 	assert_int_equal(virtiofs_queue_resume(f->q), 0);
 }
 
+/* As the contract of virtiofs_queue_fd() has it, for loops that are told of edges alone. */
+static void each_wake_is_an_edge(void **state)
+{
+	struct fixture *f = *state;
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	struct fake_chain chains[3];
+	int edges = epoll_create1(EPOLL_CLOEXEC);
+
+	run_until_idle(f);
+	assert_int_equal(epoll_ctl(edges, EPOLL_CTL_ADD, virtiofs_queue_fd(f->q), &event), 0);
+	assert_int_equal(epoll_wait(edges, &event, 1, 0), 0);
+	for (int i = 0; i < 3; i++) {
+		/* A reply that comes later, and the timer. */
+		f->late.wait_ns = i == 2 ? 1 : FOR_EVER * second;
+		assert_int_equal(late_submit(f, &chains[i], VIRTIOFS_FUSE_SETLKW), 0);
+		if (i < 2)
+			virtiofs_reply_ok(f->late.kept[i]);
+		assert_int_equal(epoll_wait(edges, &event, 1, 100000), 1);
+		virtiofs_queue_run(f->q, 0);
+		assert_int_equal(fake_completions(&chains[i]), 1);
+	}
+	close(edges);
+}
+
 static void *wait_elsewhere(void *arg)
 {
 	struct fixture *f = arg;
@@ -179,6 +205,7 @@ int main(void)
 		TEST(half_of_the_queue_is_for_what_does_not_wait),
 		TEST(interrupt_says_that_it_was_the_guest),
 		TEST(aborted_request_is_not_looked_at),
+		TEST(each_wake_is_an_edge),
 		TEST(only_the_queues_thread_sets_the_time),
 	};
 
