@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -83,6 +84,42 @@ static void overlay_can_keep_its_marks(void **state)
 	assert_int_equal(setxattr(in(&m, "upper"), "trusted.overlay.opaque", "y", 1, 0), 0);
 	assert_int_equal(setxattr(in(&m, "upper"), "user.overlay.opaque", "y", 1, 0), 0);
 	assert_int_equal(mknod(in(&m, "upper/whiteout"), S_IFCHR, 0), 0);
+}
+
+/* An overlay whose upper layer is on the mount: what it changes of a lower file is kept there. */
+static void overlayfs_works_on_it(void **state)
+{
+	char options[512];
+	struct stat st;
+
+	(void)state;
+	need("trusted.x");
+	assert_int_equal(mkdir(behind(&m, "lower"), 0755), 0);
+	write_file(behind(&m, "lower/changed"), "lower");
+	write_file(behind(&m, "lower/removed"), "lower");
+	assert_int_equal(mkdir(behind(&m, "lower/dir"), 0755), 0);
+	assert_int_equal(mkdir(in(&m, "up"), 0755), 0);
+	assert_int_equal(mkdir(in(&m, "work"), 0755), 0);
+	assert_int_equal(mkdir(behind(&m, "merged"), 0755), 0);
+	snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s",
+		 behind(&m, "lower"), in(&m, "up"), in(&m, "work"));
+	if (mount("none", behind(&m, "merged"), "overlay", 0, options))
+		skip();
+	write_file(behind(&m, "merged/changed"), "upper");
+	assert_int_equal(unlink(behind(&m, "merged/removed")), 0);
+	assert_int_equal(rmdir(behind(&m, "merged/dir")), 0);
+	assert_int_equal(mkdir(behind(&m, "merged/dir"), 0755), 0);
+	write_file(behind(&m, "merged/new"), "upper");
+	assert_int_equal(rename(behind(&m, "merged/new"), behind(&m, "merged/dir/moved")), 0);
+	expect_file(behind(&m, "merged/changed"), "upper");
+	assert_int_equal(umount2(behind(&m, "merged"), 0), 0);
+	/* On the host, as it would be on its own file systems. */
+	expect_file(behind(&m, "lower/changed"), "lower");
+	expect_file(behind(&m, "up/changed"), "upper");
+	expect_file(behind(&m, "up/dir/moved"), "upper");
+	assert_int_equal(lstat(behind(&m, "up/removed"), &st), 0);
+	assert_true(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+	assert_int_equal(getxattr(behind(&m, "up/dir"), "trusted.overlay.opaque", options, 8), 1);
 }
 
 static void capability_that_is_mapped_goes_with_a_write(void **state)
@@ -181,6 +218,7 @@ int main(void)
 		TEST(attributes_go_both_ways, xattr),
 		TEST(attributes_go_both_ways, xattr_readers),
 		TEST(overlay_can_keep_its_marks, xattr),
+		TEST(overlayfs_works_on_it, xattr),
 		TEST(capability_that_is_mapped_goes_with_a_write, mapped),
 		TEST(acl_says_who_may, acl),
 		TEST(default_acl_is_inherited_and_keeps_the_umask_off, acl),
